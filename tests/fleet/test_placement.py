@@ -72,10 +72,10 @@ def test_only_those_with_all_connections_of_a_workspace_are_able() -> None:
         (fleet("a", A._replace(heartbeats=5), B, w1=Place("b")), 0.0, True),
         (fleet("a", A, B._replace(heartbeats=5), w1=Place(), w2=Place("a")), YIELD_SECONDS - 0.1, False),
         # It moves.
-        (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS - 0.1, False),
-        (fleet("a", A, B, w1=Place(heir="b")), LAST_SECONDS, True),
-        (fleet("a", A, w1=Place(heir="b")), 0.0, True),
-        (fleet("a", A, B, w1=Place(heir="a"), w2=Place("a"), w3=Place("a")), 0.0, True),
+        (fleet("a", A, B, w1=Place(successor="b")), LAST_SECONDS - 0.1, False),
+        (fleet("a", A, B, w1=Place(successor="b")), LAST_SECONDS, True),
+        (fleet("a", A, w1=Place(successor="b")), 0.0, True),
+        (fleet("a", A, B, w1=Place(successor="a"), w2=Place("a"), w3=Place("a")), 0.0, True),
     ],
 )
 def test_free_workspace_is_taken_by_the_process_with_the_fewest(
@@ -92,8 +92,8 @@ TWO = {"w1": Place("a"), "w2": Place("a")}
     [
         (fleet("b", A, B, **TWO), "spread"),
         (fleet("b", A, B, w1=Place("a"), w2=Place("a"), w3=Place("b")), ""),
-        (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("a")), "spread"),
-        (fleet("b", A, B, w1=Place("a", heir="b"), w2=Place("b")), ""),
+        (fleet("b", A, B, w1=Place("a", successor="b"), w2=Place("a")), "spread"),
+        (fleet("b", A, B, w1=Place("a", successor="b"), w2=Place("b")), ""),
         (fleet("b", A, B._replace(heartbeats=0), **TWO), ""),
         (fleet("b", A, member("b", "w2"), **TWO), ""),
         (fleet("b", A, B, w1=Place("b"), w2=Place("b")), ""),
@@ -117,9 +117,9 @@ def test_one_workspace_at_a_time_is_wanted_and_the_offered_one_first() -> None:
     assert wanted(seen, everything, {"w3": 1.0}, 0.0 + MOVE_SECONDS) == "w1"
     assert wanted(seen, everything, {"w3": 1.0}, 1.0 + MOVE_SECONDS) == "w3"
     assert wanted(seen, (), {}, 0.0) == ""
-    asked = fleet("b", A, B, **places, w4=Place("c", heir="b"))
+    asked = fleet("b", A, B, **places, w4=Place("c", successor="b"))
     assert wanted(asked, everything, {}, 0.0) == ""
-    assert wanted(fleet("b", A, B, w1=Place("a", heir="c"), w2=Place(), w3=Place("b")), everything, {}, 0.0) == ""
+    assert wanted(fleet("b", A, B, w1=Place("a", successor="c"), w2=Place(), w3=Place("b")), everything, {}, 0.0) == ""
 
 
 def test_owner_that_cannot_deliver_for_three_leases_offers_the_workspace() -> None:
@@ -153,12 +153,12 @@ class JoinerTakes(Rules):
 class SpreadsAtOne(Rules):
     """A workspace moves whenever another process delivers fewer."""
 
-    def should_move(self, fleet: FleetView, workspace: str, heir: str) -> str:
-        why = super().should_move(fleet, workspace, heir)
+    def should_move(self, fleet: FleetView, workspace: str, successor: str) -> str:
+        why = super().should_move(fleet, workspace, successor)
         place = fleet.places[workspace]
-        asked = place.heir == heir
-        fewer = fleet.load(heir) - asked < fleet.load(place.owner) + asked
-        return why or ("spread" if fewer and heir in fleet.able(workspace) and heir != place.owner else "")
+        asked = place.successor == successor
+        fewer = fleet.load(successor) - asked < fleet.load(place.owner) + asked
+        return why or ("spread" if fewer and successor in fleet.able(workspace) and successor != place.owner else "")
 
 
 class IgnoresSettings(Rules):
@@ -179,8 +179,8 @@ class AsksWithoutAProbe(Rules):
 class OwnerAlwaysAgrees(Rules):
     """An owner releases its workspace to any process that asks for it."""
 
-    def agrees(self, fleet: FleetView, workspace: str, heir: str) -> bool:
-        return bool(heir and fleet.places[workspace].heir)
+    def agrees(self, fleet: FleetView, workspace: str, successor: str) -> bool:
+        return bool(successor and fleet.places[workspace].successor)
 
 
 class NeverOffers(Rules):

@@ -22,7 +22,7 @@ MOVE_SECONDS = 60.0
 YIELD_SECONDS = 0.25
 """How long a process leaves a free workspace to others that deliver fewer: they look as often."""
 LAST_SECONDS = 0.5
-"""How long a process that joined leaves it to all others, and all of them to the one that asked for it."""
+"""How long all leave a free workspace to its successor, and those that have just joined to established ones."""
 
 
 class Member(NamedTuple):
@@ -47,8 +47,8 @@ class Place(NamedTuple):
     """Empty: the lease was released."""
     offered: bool = False
     """Whether the owner cannot deliver."""
-    heir: str = ""
-    """The process that asked for it."""
+    successor: str = ""
+    """The process that asked for it; empty: none did."""
 
 
 class FleetView(NamedTuple):
@@ -61,7 +61,7 @@ class FleetView(NamedTuple):
 
     def load(self, incarnation: str) -> int:
         """Returns how many workspaces a process delivers or has asked for."""
-        return sum((place.heir or place.owner) == incarnation for place in self.places.values())
+        return sum((place.successor or place.owner) == incarnation for place in self.places.values())
 
     def able(self, workspace: str) -> frozenset[str]:
         """Returns the processes that are configured for all connections of a workspace, or if none is, for the most."""
@@ -82,16 +82,20 @@ def living(
 def may_take(fleet: FleetView, workspace: str, free_seconds: float) -> bool:
     """Whether to claim a lease that may be claimed since `free_seconds`.
 
-    The process that asked for it goes first, then of those that were there before the one with the fewest workspaces,
-    the others of those, and at last one that has just joined: each in case that those before it cannot.
+    The processes that are able to deliver it claim it in this order, each only if those before it do not:
+
+    1. The successor, at once. All others leave it LAST_SECONDS.
+    2. Of the established processes those with the fewest workspaces, at once.
+    3. The other established processes, after YIELD_SECONDS.
+    4. Processes that have just joined, after LAST_SECONDS; if no other one is established, they follow 2 and 3.
     """
     able = fleet.able(workspace)
     if fleet.me not in able:
         return False
     place = fleet.places[workspace]
-    if place.heir == fleet.me:
+    if place.successor == fleet.me:
         return True
-    if place.heir in able and free_seconds < LAST_SECONDS:
+    if place.successor in able and free_seconds < LAST_SECONDS:
         return False
     rivals = able - {fleet.me, place.owner}
     established = {name for name in rivals if fleet.members[name].established}
@@ -101,22 +105,22 @@ def may_take(fleet: FleetView, workspace: str, free_seconds: float) -> bool:
     return first or free_seconds >= YIELD_SECONDS
 
 
-def should_move(fleet: FleetView, workspace: str, heir: str) -> str:
+def should_move(fleet: FleetView, workspace: str, successor: str) -> str:
     """Returns why a workspace should move from its owner to another process; empty if it should stay.
 
     A move for the sake of an even spread must make the spread more even, so that none is undone by the next one.
     """
     place = fleet.places[workspace]
     able = fleet.able(workspace)
-    if heir not in able or heir == place.owner or not fleet.members[heir].established:
+    if successor not in able or successor == place.owner or not fleet.members[successor].established:
         return ""
     if place.offered:
         return "offered"
     if place.owner in fleet.members and place.owner not in able:
         return "settings"
-    # `load` counts a workspace that was asked for at its heir. The comparison is of the loads before the move.
-    asked = place.heir == heir
-    ours, theirs = fleet.load(place.owner) + asked, fleet.load(heir) - asked
+    # `load` counts a workspace that was asked for as its successor's. The comparison is of the loads before the move.
+    asked = place.successor == successor
+    ours, theirs = fleet.load(place.owner) + asked, fleet.load(successor) - asked
     return "spread" if place.owner in fleet.members and ours - theirs >= 2 else ""
 
 
@@ -125,7 +129,7 @@ def wanted(fleet: FleetView, waiting: Iterable[str], tried: Mapping[str, float],
 
     One at a time, the offered ones first, and each at most once in MOVE_SECONDS (`tried`: when it was last).
     """
-    if any(place.heir == fleet.me for place in fleet.places.values()):
+    if any(place.successor == fleet.me for place in fleet.places.values()):
         return ""
     order = ("offered", "settings", "spread")
     found = [
@@ -133,7 +137,7 @@ def wanted(fleet: FleetView, waiting: Iterable[str], tried: Mapping[str, float],
         for workspace in waiting
         if (place := fleet.places.get(workspace)) is not None
         and place.owner not in {"", fleet.me}
-        and not place.heir
+        and not place.successor
         and now - tried.get(workspace, now - MOVE_SECONDS) >= MOVE_SECONDS
         and (why := should_move(fleet, workspace, fleet.me))
     ]

@@ -71,7 +71,8 @@ async def test_workspace_moves_to_a_settled_process_that_delivers_fewer(open_dae
         taken = await claims[0]
     assert not taken.unclean
     row = await lease(url, "w1")
-    assert (row["reason"], row["previous"], row["daemon_id"], row["heir"]) == ("spread", "daemon-0", "daemon-1", "")
+    found = {name: row[name] for name in ("reason", "previous", "daemon_id", "successor")}
+    assert found == {"reason": "spread", "previous": "daemon-0", "daemon_id": "daemon-1", "successor": ""}
     assert await waits(claims[1]), "the spread is even"
     second.check_held()
     claims[1].cancel()
@@ -88,7 +89,7 @@ async def test_workspace_stays_where_it_is_if_get_me_fails_elsewhere(open_daemon
     async with asyncio.timeout(WAIT_SECONDS):
         await probe.made.wait()
     assert await waits(claim)
-    assert (await lease(url, "w1"))["heir"] == ""
+    assert (await lease(url, "w1"))["successor"] == ""
     for outflow in owned:
         outflow.check_held()
     claim.cancel()
@@ -136,9 +137,9 @@ async def test_owner_refuses_a_process_whose_request_makes_the_spread_no_better(
     assert await waits(claim)
     await settle(url)
     connection = await asyncpg.connect(url)
-    await connection.execute("UPDATE intercomd.leases SET heir = $1", two.incarnation)
+    await connection.execute("UPDATE intercomd.leases SET successor = $1", two.incarnation)
     async with asyncio.timeout(WAIT_SECONDS):
-        while await connection.fetchval("SELECT heir FROM intercomd.leases"):
+        while await connection.fetchval("SELECT successor FROM intercomd.leases"):
             await asyncio.wait({claim}, timeout=LOOKED)
     await connection.close()
     outflow.check_held()

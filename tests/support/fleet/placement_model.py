@@ -43,14 +43,14 @@ class Rules:
     def may_take(self, fleet: FleetView, workspace: str, free_seconds: float) -> bool:
         return placement.may_take(fleet, workspace, free_seconds)
 
-    def should_move(self, fleet: FleetView, workspace: str, heir: str) -> str:
-        return placement.should_move(fleet, workspace, heir)
+    def should_move(self, fleet: FleetView, workspace: str, successor: str) -> str:
+        return placement.should_move(fleet, workspace, successor)
 
     def asks(self, fleet: FleetView, workspace: str, *, healthy: bool) -> bool:
         return healthy and bool(self.should_move(fleet, workspace, fleet.me))
 
-    def agrees(self, fleet: FleetView, workspace: str, heir: str) -> bool:
-        return bool(self.should_move(fleet, workspace, heir))
+    def agrees(self, fleet: FleetView, workspace: str, successor: str) -> bool:
+        return bool(self.should_move(fleet, workspace, successor))
 
     def offers(self) -> bool:
         return True
@@ -123,7 +123,7 @@ class PlacementModel:
 
     def _decisions(self, world: World, name: str, process: Process) -> Iterator[Step]:
         fleet = self._fleet(name, world)
-        asking = any(place.heir == name for place in fleet.places.values())
+        asking = any(place.successor == name for place in fleet.places.values())
         for workspace, place in world.places:
             if not place.owner:
                 if self.rules.may_take(fleet, workspace, 0.0) or self.rules.may_take(fleet, workspace, YIELD_SECONDS):
@@ -131,8 +131,8 @@ class PlacementModel:
                     yield f"take {name} {workspace}", after._replace(wrong=self._wrong_take(world, name, workspace))
             elif place.owner == name:
                 yield from self._owned(world, fleet, workspace, process)
-            elif not asking and not place.heir and self.rules.asks(fleet, workspace, healthy=process.healthy):
-                asked = _placed(world, workspace, place._replace(heir=name))
+            elif not asking and not place.successor and self.rules.asks(fleet, workspace, healthy=process.healthy):
+                asked = _placed(world, workspace, place._replace(successor=name))
                 wrong = "" if process.healthy else "a process asks for a workspace that it cannot deliver"
                 yield f"ask {name} {workspace}", asked._replace(wrong=wrong)
 
@@ -140,13 +140,13 @@ class PlacementModel:
         place = fleet.places[workspace]
         if not process.healthy and not place.offered and self.rules.offers():
             yield f"offer {place.owner} {workspace}", _placed(world, workspace, place._replace(offered=True))
-        if not place.heir:
+        if not place.successor:
             return
-        if self.rules.agrees(fleet, workspace, place.heir):
-            moved = _placed(world, workspace, Place("", False, place.heir))
+        if self.rules.agrees(fleet, workspace, place.successor):
+            moved = _placed(world, workspace, Place("", False, place.successor))
             yield f"agree {place.owner} {workspace}", moved._replace(wrong=self._wrong_move(fleet, workspace))
         else:
-            yield f"refuse {place.owner} {workspace}", _placed(world, workspace, place._replace(heir=""))
+            yield f"refuse {place.owner} {workspace}", _placed(world, workspace, place._replace(successor=""))
 
     def _wrong_take(self, world: World, name: str, workspace: str) -> str:
         fleet = self._fleet(name, world)
@@ -157,8 +157,8 @@ class PlacementModel:
         return "a process took a workspace before two leases" if others and not fleet.members[name].established else ""
 
     def _wrong_move(self, fleet: FleetView, workspace: str) -> str:
-        heir = fleet.places[workspace].heir
-        if heir in fleet.members and not placement.should_move(fleet, workspace, heir):
+        successor = fleet.places[workspace].successor
+        if successor in fleet.members and not placement.should_move(fleet, workspace, successor):
             return "a move did not make the spread more even"
         return ""
 
@@ -173,5 +173,8 @@ def _placed(world: World, workspace: str, place: Place) -> World:
 
 def _released(places: tuple[tuple[str, Place], ...], name: str) -> tuple[tuple[str, Place], ...]:
     """A process that joins later under this name is another one: nothing is left to it."""
-    gone = ((workspace, place._replace(heir="gone") if place.heir == name else place) for workspace, place in places)
-    return tuple((each, Place("", False, place.heir) if place.owner == name else place) for each, place in gone)
+    gone = (
+        (workspace, place._replace(successor="gone") if place.successor == name else place)
+        for workspace, place in places
+    )
+    return tuple((each, Place("", False, place.successor) if place.owner == name else place) for each, place in gone)

@@ -24,7 +24,7 @@ LOOKS_PER_LEASE = 20
 FREE_LOOK_SECONDS = 0.1
 """Between two looks while a lease is free that another process should take first."""
 _LOOK = """
-SELECT workspace, incarnation, epoch, renewal, timeline, timeline_1() AS current, reason, offered, heir FROM leases
+SELECT workspace, incarnation, epoch, renewal, timeline, timeline_1() AS current, reason, offered, successor FROM leases
 """
 _ADD_LEASE = "INSERT INTO leases (workspace, timeline) VALUES ($1, timeline_1()) ON CONFLICT DO NOTHING"
 
@@ -72,8 +72,8 @@ class Claims:
         """Looks now and then, until `close`."""
         self._task = asyncio.create_task(self._run(), name="leases")
 
-    def begin(self) -> None:
-        """Notes a new session: the database behind it may have lost commits, so what was seen does not count."""
+    def on_new_session(self) -> None:
+        """Forgets what was seen: the database behind it may have lost commits."""
         self._seen.clear()
         self._free_since.clear()
         self.members.forget()
@@ -106,7 +106,7 @@ class Claims:
         for workspace in self._wishes.keys() - found.keys():
             await self.control.fetch(_ADD_LEASE, workspace)
             self._wake.set()
-        places = {name: Place(row["incarnation"], row["offered"], row["heir"]) for name, row in found.items()}
+        places = {name: Place(row["incarnation"], row["offered"], row["successor"]) for name, row in found.items()}
         self.fleet = FleetView(self._incarnation, members, places)
         before = self._seen
         self._seen = {name: observe(before.get(name), _row(row), row["current"], now) for name, row in found.items()}

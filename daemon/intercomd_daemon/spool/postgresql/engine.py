@@ -35,7 +35,7 @@ from intercomd_daemon.spool.postgresql.session import (
     DatabaseAway,
     ReadingSession,
     Session,
-    is_passing,
+    is_transient,
 )
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
@@ -131,7 +131,7 @@ class PostgresqlSpool:
     async def _begin_control(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener("intercomd_appends", self._on_notice)
         await connection.add_listener("intercomd_orders", lambda *_: self.fleet.orders.wake())
-        self.leases.begin()
+        self.leases.on_new_session()
 
     def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         name, _, bulk = str(payload).rpartition(" ")
@@ -279,7 +279,7 @@ class PostgresqlSpool:
         except AnswerLost as error:
             raise CommitUnknown("the database did not say what became of the dead letters: list them again") from error
         except asyncpg.PostgresError as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise DatabaseAway(f"the database refuses: {error}", AWAY_RETRY_SECONDS) from error
             raise
 

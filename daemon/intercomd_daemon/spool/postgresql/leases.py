@@ -83,9 +83,9 @@ class Leases:
         self.control = self.claims.control = control
         self.claims.start()
 
-    def begin(self) -> None:
-        """Notes a new control session: what was seen and held on the one before does not count any more."""
-        self.claims.begin()
+    def on_new_session(self) -> None:
+        """Forgets what was seen on the control session before, and ends what was held on it."""
+        self.claims.on_new_session()
         self.lose_all("the session with the database ended")
 
     def lose_all(self, reason: str) -> None:
@@ -138,16 +138,16 @@ class Leases:
             elif not isinstance(error, IntercomdError | asyncpg.PostgresError):
                 holding.lose(f"its renewal failed: {error!r}")
 
-    def _consider(self, holding: HeldLease, heir: str, *, offered: bool) -> str:
+    def _consider(self, holding: HeldLease, successor: str, *, offered: bool) -> str:
         """Decides whether to hand a workspace over to the process that asks for it; returns whom to refuse."""
         fleet = self.claims.fleet
         place = fleet.places.get(holding.workspace)
-        if not heir or place is None:
+        if not successor or place is None:
             return ""
-        places = {**fleet.places, holding.workspace: place._replace(offered=offered, heir=heir)}
-        why = should_move(fleet._replace(places=places), holding.workspace, heir)
+        places = {**fleet.places, holding.workspace: place._replace(offered=offered, successor=successor)}
+        why = should_move(fleet._replace(places=places), holding.workspace, successor)
         if not why:
-            return heir
+            return successor
         holding.release_reason = why
         holding.asked.set()
         return ""

@@ -15,7 +15,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.leases import HeldLease
-from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_passing
+from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_transient
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 from intercomd_daemon.spool.rows import PacingState, RowPage, Settlement
 
@@ -72,7 +72,7 @@ class PostgresqlOutflow:
                 if state in {"IC001", "IC002"}:
                     self._holding.lose(str(error))
                     self._holding.raise_lost()
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 await asyncio.sleep(REPEAT_SECONDS)
 

@@ -50,7 +50,7 @@ CREATE TABLE leases (
     pacing_limit bigint NOT NULL DEFAULT 0, window_ends float8 NOT NULL DEFAULT 0, calls_used bigint NOT NULL DEFAULT 0,
     reset float8 NOT NULL DEFAULT 0,
     -- The daemon that held it before; whether its owner cannot deliver; the process to which it is being moved.
-    previous text NOT NULL DEFAULT '', offered boolean NOT NULL DEFAULT false, heir text NOT NULL DEFAULT ''
+    previous text NOT NULL DEFAULT '', offered boolean NOT NULL DEFAULT false, successor text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
 
 -- Who is there: a row for each process, which changes it with each heartbeat and deletes it when it stops. The two
@@ -546,7 +546,7 @@ CREATE FUNCTION claim_1(
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE leases SET incarnation = the_incarnation, epoch = epoch + 1, renewal = 0, daemon_id = the_daemon,
-            previous = daemon_id, since = now, reason = the_reason, timeline = timeline_1(), offered = false, heir = ''
+            previous = daemon_id, since = now, reason = the_reason, timeline = timeline_1(), offered = false, successor = ''
         WHERE workspace = the_workspace AND incarnation = seen_incarnation AND epoch = seen_epoch
             AND renewal = seen_renewal;
     RETURN FOUND;
@@ -558,20 +558,20 @@ $$;
 
 -- Renews a lease, which its owner offers or not; returns the process that asks for it, NULL if the lease is lost.
 CREATE FUNCTION renew_1(
-    the_workspace text, the_incarnation text, the_epoch bigint, the_offered boolean, refused_heir text
+    the_workspace text, the_incarnation text, the_epoch bigint, the_offered boolean, refused_successor text
 ) RETURNS text LANGUAGE sql AS $$
     UPDATE leases SET renewal = renewal + 1, timeline = timeline_1(), offered = the_offered,
-            heir = CASE WHEN heir = refused_heir THEN '' ELSE heir END
+            successor = CASE WHEN successor = refused_successor THEN '' ELSE successor END
         WHERE workspace = the_workspace AND incarnation = the_incarnation AND epoch = the_epoch
-        RETURNING heir
+        RETURNING successor
 $$;
 
 -- Asks the owner of a lease for it; refused if another process has asked before.
 CREATE FUNCTION ask_1(the_workspace text, owner_incarnation text, owner_epoch bigint, the_incarnation text)
     RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE leases SET heir = the_incarnation
-        WHERE workspace = the_workspace AND incarnation = owner_incarnation AND epoch = owner_epoch AND heir = '';
+    UPDATE leases SET successor = the_incarnation
+        WHERE workspace = the_workspace AND incarnation = owner_incarnation AND epoch = owner_epoch AND successor = '';
     RETURN FOUND;
 END $$;
 

@@ -24,7 +24,7 @@ RETRY_SECONDS_MAX = 2.0
 JOBS_MAX = 1_000
 """Jobs that wait for the session; further callers wait until there is room."""
 AWAY_RETRY_SECONDS = 2.0
-_PASSING = ("53", "40", "55", "57")
+_TRANSIENT = ("53", "40", "55", "57")
 """Classes of SQLSTATE: insufficient resources, transaction rollback, object in use, operator intervention."""
 
 
@@ -83,9 +83,9 @@ async def within(
     raise TimeoutError(f"no answer within {seconds:g} s")
 
 
-def is_passing(error: asyncpg.PostgresError) -> bool:
+def is_transient(error: asyncpg.PostgresError) -> bool:
     """Whether the database refuses a statement only for now."""
-    return (error.sqlstate or "").startswith(_PASSING)
+    return (error.sqlstate or "").startswith(_TRANSIENT)
 
 
 class Session:
@@ -272,7 +272,7 @@ class ReadingSession(Session):
         except AnswerLost as error:
             raise DatabaseAway(str(error), AWAY_RETRY_SECONDS) from error
         except asyncpg.PostgresError as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise DatabaseAway(f"the database refuses: {error}", AWAY_RETRY_SECONDS) from error
             raise
 
