@@ -100,5 +100,5 @@ def test_any_other_text_is_other(reason: str) -> None:
 
 
 @pytest.mark.parametrize(("reason", "label"), [("HTTP_503", "HTTP_5xx"), ("HTTP_418", "HTTP_4xx")])
-def test_status_is_told_by_its_class(reason: str, label: str) -> None:
+def test_label_of_a_status_is_its_class(reason: str, label: str) -> None:
     assert label_of(reason) == label

@@ -630,7 +630,7 @@ REASONS: Final = (
     Reason(
         "workspace_acquired",
         ReasonKind.NOTICE,
-        "This daemon delivers the `workspace` from now on: it was free, or the daemon before it stopped or failed.",
+        "This daemon delivers the `workspace` from now on: it was free, or the previous daemon stopped or failed.",
         "None.",
     ),
     Reason(

@@ -82,7 +82,7 @@ def test_documentation_lists_the_keys_that_need_a_restart() -> None:
     assert keys == RESTART | {f"{section}*" for section in (*RESTART_SECTIONS, "ingest.tls.", "operations.tls.")}
 
 
-def test_restart_and_swap_in_one_section_are_told_apart() -> None:
+def test_keys_of_one_section_are_applied_or_need_a_restart_individually() -> None:
     new = replace(OLD, ingest=IngestSettings(listen=("127.0.0.1:1",), envelopes_max=7))
     changes = compare(OLD, new)
     assert (changes.changed, changes.restart) == (("ingest.envelopes_max",), ("ingest.listen",))

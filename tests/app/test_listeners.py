@@ -158,7 +158,7 @@ async def frames_of(address: str) -> AsyncIterator[int]:
 
 
 @pytest.mark.fills("ingest.connection_age_max")
-async def test_connection_over_the_age_limit_is_told_to_go_away() -> None:
+async def test_connection_over_the_age_limit_gets_a_goaway() -> None:
     settings = IngestSettings(listen=("127.0.0.1:0",), connection_age_max_seconds=1.0)
     listener = await open_ingest(ingest_service(), settings)
     async with asyncio.timeout(30), aclosing(frames_of(listener.addresses[0])) as frames:

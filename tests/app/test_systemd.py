@@ -71,7 +71,7 @@ def test_watchdog_interval_is_half_of_systemds(environment: dict[str, str], seco
 
 
 @pytest.mark.parametrize("address", ["", "@intercomd-test-nothing-listens", "/nowhere/notify", "x" * 200])
-def test_missing_manager_does_not_matter(address: str) -> None:
+def test_missing_service_manager_is_ignored(address: str) -> None:
     systemd = Systemd({"NOTIFY_SOCKET": address}, PID)
     systemd.ready("serving")
     systemd.alive()

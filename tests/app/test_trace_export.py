@@ -19,7 +19,7 @@ def logger() -> tuple[Logger, io.StringIO]:
     return set_up(LogSettings(), stream).logger, stream
 
 
-def test_nothing_asks_for_traces() -> None:
+def test_traces_are_off_by_default() -> None:
     assert open_traces(TraceSettings(), {}) is None
 
 

@@ -37,7 +37,7 @@ def found(*connections: ConnectionSettings, wrong: tuple[str, ...] = (), **secti
         ConnectionSettings(name="a", app_id="abc", access_token_file="/token", development_connection="a"),
     ],
 )
-def test_app_id_and_token_are_enough(connection: ConnectionSettings) -> None:
+def test_connection_with_app_id_and_token_is_consistent(connection: ConnectionSettings) -> None:
     assert found(connection) == SettingFindings()
 
 

@@ -30,7 +30,7 @@ def problems_of(path: str | None, environment: Mapping[str, str] | None = None) 
     return raised.value.problems
 
 
-def test_environment_with_two_variables_is_enough() -> None:
+def test_app_id_and_token_variables_configure_the_default_connection() -> None:
     loaded = load(None, SHORT)
     connection = loaded.settings.connections["default"]
     assert (connection.app_id, connection.access_token.reveal()) == ("abc12345", TOKEN)
@@ -47,7 +47,7 @@ def test_missing_settings_are_named() -> None:
     ]
 
 
-def test_file_is_enough(file: Path) -> None:
+def test_file_alone_configures_everything(file: Path) -> None:
     loaded = of(
         file,
         """

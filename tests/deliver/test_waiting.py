@@ -65,12 +65,12 @@ def test_waiting_reasons_are_the_registered_ones() -> None:
         (ConnectionState.INACTIVE, WaitingReason.INACTIVE),
     ],
 )
-def test_what_stops_the_connection_is_the_reason(state: ConnectionState, reason: str, lane: LaneState) -> None:
+def test_stopped_connection_is_the_reason_before_the_lane(state: ConnectionState, reason: str, lane: LaneState) -> None:
     waiting = explain_waiting(row(), status(state, next_probe=NOW + 30.0), lane, NOW)
     assert waiting == Waiting(reason, NOW + 30.0, lane.attempts, lane.http_status, lane.last_error)
 
 
-def test_connection_that_was_removed_is_the_reason() -> None:
+def test_removed_connection_is_the_reason() -> None:
     assert explain_waiting(row(), None, None, NOW) == Waiting(WaitingReason.UNCONFIGURED, 0.0, 0, 0, "")
 
 

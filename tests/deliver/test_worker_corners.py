@@ -143,7 +143,7 @@ class TakenOver(MemorySpool):
 
 
 def test_values_count_as_sent_only_60_seconds_after_an_unclean_take_over() -> None:
-    """A late write of the owner before, within that time, is overwritten by the next one."""
+    """A late write of the previous owner, within that time, is overwritten by the next one."""
 
     async def act(scene: Scene) -> None:
         async def sent_after(seconds: float) -> bool:

@@ -66,7 +66,7 @@ def test_updates_that_wait_through_an_outage_take_one_call_for_each_user(fault: 
 
 
 @pytest.mark.parametrize("calls_before", [0, 1, 30, 99])
-def test_updates_are_merged_anew_after_an_outage_at_any_moment(calls_before: int) -> None:
+def test_updates_are_merged_again_after_an_outage_at_any_moment(calls_before: int) -> None:
     """Also if some users' first updates are already delivered, and others' calls are in flight."""
 
     async def act(scene: Scene) -> None:
@@ -275,7 +275,7 @@ def test_update_that_waits_for_the_attributes_is_shown_with_the_failed_call(
         ("X-RateLimit-Reset", "-1"),
     ],
 )
-def test_useless_time_of_a_429_leads_neither_to_a_tight_loop_nor_to_a_standstill(header: tuple[str, str]) -> None:
+def test_unusable_retry_time_of_a_429_still_bounds_the_pause(header: tuple[str, str]) -> None:
     async def act(scene: Scene) -> None:
         await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
         scene.sandbox.workspace.add_contact(external_id="u")

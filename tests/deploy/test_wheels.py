@@ -102,7 +102,7 @@ def test_wheel_says_what_it_needs(name: str, installation: Installation) -> None
     assert len(licences) == 1
 
 
-def test_what_is_installed_fits_together(installation: Installation) -> None:
+def test_installed_packages_are_compatible(installation: Installation) -> None:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", installation.folder)
     assert "No broken requirements found" in run(*pip, "check", folder=installation.folder)
 

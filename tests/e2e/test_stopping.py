@@ -61,7 +61,7 @@ async def test_stop_finishes_calls_under_way_and_commits_them(daemon: Daemon, sa
     assert not sandbox.repeats
 
 
-async def test_requests_during_a_drain_are_told_when_to_retry(daemon: Daemon, sandbox: Sandbox) -> None:
+async def test_requests_during_a_drain_are_refused_with_the_time_to_wait(daemon: Daemon, sandbox: Sandbox) -> None:
     """A stream ends after its answers, and a further request is refused with the time to wait; neither is taken."""
     sandbox.workspace.add_contact("u1")
     sandbox.fault("POST /events hang")

@@ -34,7 +34,7 @@ DATABASE = (
 )
 
 
-def test_every_blow_is_played() -> None:
+def test_every_failure_is_injected() -> None:
     assert sorted(blow.__name__ for blow in DAEMONS + DATABASE) == sorted(blow.__name__ for blow in blows.BLOWS)
 
 

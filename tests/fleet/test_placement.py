@@ -135,7 +135,7 @@ def search(rules: Rules, world: World | None = None) -> Explored:
     return explore(model.initial, model.following, model.broken)
 
 
-def test_fleet_settles_in_an_even_spread_whoever_joins_leaves_or_cannot_deliver() -> None:
+def test_fleet_reaches_an_even_spread_after_any_joins_exits_and_failures() -> None:
     found = search(Rules())
     assert found.violation == "", found.trace
     assert found.states > 1_000

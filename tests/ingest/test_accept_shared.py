@@ -112,7 +112,7 @@ async def test_learned_claims_are_remembered_for_later_requests(report: Recordin
 
 
 @pytest.mark.fills("ingest.accept.APPEND_ATTEMPTS_MAX")
-async def test_request_is_refused_after_three_appends_that_other_processes_forestalled(report: RecordingReport) -> None:
+async def test_request_is_refused_after_three_appends_whose_seconds_others_claimed(report: RecordingReport) -> None:
     racing = [{key(shift=shift): OTHER_OWNER} for shift in range(APPEND_ATTEMPTS_MAX)]
     spool = SharedSpool(racing)
     daemon = acceptor(spool, report)

@@ -37,7 +37,7 @@ def test_short_attribute_without_a_change_is_decoded(value: str | int | bool) ->
         ("a", "string_value", "x" * 121),
     ],
 )
-def test_every_other_attribute_is_decoded_too(name: str, field: str, value: DecodedValue) -> None:
+def test_attribute_off_the_fast_path_is_decoded(name: str, field: str, value: DecodedValue) -> None:
     decoded = AttributeCache().decode([encoded("plan", string_value="team"), encoded(name, **{field: value})])
     assert decoded == [("plan", "team"), (name, value)]
     assert type(decoded) is list

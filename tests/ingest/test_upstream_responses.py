@@ -21,7 +21,7 @@ DECISIONS = [
 ]
 
 
-def test_what_the_agent_accepts_is_sent() -> None:
+def test_agent_sends_the_envelopes_that_it_accepts() -> None:
     assert sources_of(DECISIONS) == [b"a", b"c"]
 
 

@@ -311,6 +311,6 @@ async def test_waiting_envelope_is_found_by_its_id_until_it_ends(stub: Stub, end
 
 
 @pytest.mark.parametrize("envelope_id", ["", "x" * 134])
-async def test_only_an_id_finds_an_envelope(stub: Stub, envelope_id: str) -> None:
+async def test_envelope_is_found_by_a_valid_id_only(stub: Stub, envelope_id: str) -> None:
     request = messages.GetWaitingEnvelopeRequest(envelope_id=envelope_id)
     await _refused(stub.GetWaitingEnvelope(request), grpc.StatusCode.INVALID_ARGUMENT, BadRequest())

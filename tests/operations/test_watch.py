@@ -127,7 +127,7 @@ async def test_watch_reports_matching_outcomes_only(stub: Stub, end: End) -> Non
     assert await _next(watch) == "c"
 
 
-async def test_late_watch_is_told_how_many_outcomes_it_missed(stub: Stub, end: End) -> None:
+async def test_late_watch_gets_the_number_of_outcomes_it_missed(stub: Stub, end: End) -> None:
     for number in range(JOURNAL + 10):
         await end(f"e-{number}")
     watch = stub.WatchOutcomes(messages.WatchOutcomesRequest(after_sequence=3))

@@ -95,7 +95,7 @@ def test_problem_names_no_content_of_the_key(files: Files) -> None:
     assert not [line for line in key.splitlines()[1:-1] if line in tls.problem]
 
 
-def test_unchanged_content_is_not_in_use_anew(files: Files) -> None:
+def test_unchanged_content_is_not_loaded_again(files: Files) -> None:
     """A tool may write the same files again."""
     tls = loaded(files)
     context = tls.context

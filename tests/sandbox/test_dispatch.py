@@ -135,7 +135,9 @@ def test_body_beyond_the_limit_is_too_large(ask: Ask, refusal: Refusal) -> None:
         ("/nothing", (2, 16), False, ""),
     ],
 )
-def test_path_is_found_with_its_variable_part(path: str, version: tuple[int, ...], known: bool, argument: str) -> None:
+def test_route_is_found_with_its_path_parameter(
+    path: str, version: tuple[int, ...], known: bool, argument: str
+) -> None:
     methods, found = find_route(path, version)
     assert (bool(methods), found) == (known, argument)
 

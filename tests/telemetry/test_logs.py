@@ -255,7 +255,7 @@ def test_lines_logged_together_are_written_in_one_call(write: Write) -> None:
     ]
 
 
-def test_nothing_logged_together_writes_nothing(write: Write) -> None:
+def test_batch_without_lines_writes_nothing(write: Write) -> None:
     write()
     stream = Pieces()
     with set_up(LogSettings(), stream).batch():

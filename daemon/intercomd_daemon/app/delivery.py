@@ -81,7 +81,7 @@ class Delivery:
         return bool(connections)
 
     async def hold(self, settings: ConnectionSettings, outflow: Outflow, wall: Callable[[], float]) -> HeldWorkspace:
-        """Returns a workspace with the budget that the owner before left."""
+        """Returns a workspace with the budget that the previous owner left."""
         return HeldWorkspace(await _load_pace(settings.rate, outflow, wall), outflow, wall)
 
     def new_worker(
@@ -104,7 +104,7 @@ class Delivery:
 
 
 async def _load_pace(settings: RateSettings, outflow: Outflow, wall: Callable[[], float]) -> Pace:
-    """Returns the budget of a workspace that was just acquired, as the owner before left it.
+    """Returns the budget of a workspace that was just acquired, as the previous owner left it.
 
     `wall` returns Unix seconds of the spool's time.
     """

@@ -103,7 +103,7 @@ def may_claim(observation: Observation, incarnation: str, now: float, terms: Ter
 
 
 def is_unclean(observation: Observation) -> bool:
-    """Whether calls of an owner before may still arrive, when this lease is taken.
+    """Whether calls of a previous owner may still arrive, when this lease is taken.
 
     They may if the owner did not release the lease, even if the owner was this process: a lost lease cuts calls off.
     They may also after a fail-over, which may have lost the claim of an owner.

@@ -46,9 +46,9 @@ class WorkspaceDelivery(NamedTuple):
     held: bool
     """Whether a daemon delivers now."""
     reason: str
-    """Why the daemon before it stopped, or if none delivers, why the last one did."""
+    """Why the previous daemon stopped, or if none delivers, why the last one did."""
     previous: str
-    """The daemon before it."""
+    """The previous daemon."""
 
 
 class DatabaseHealth(NamedTuple):

@@ -16,7 +16,7 @@ class Holding(Protocol):
 
     @property
     def unclean(self) -> bool:
-        """Whether calls of an owner before may still arrive: it did not release the workspace."""
+        """Whether calls of a previous owner may still arrive: it did not release the workspace."""
         ...
 
     async def wait_asked(self) -> None:

@@ -49,7 +49,7 @@ def test_final_states_count_a_first_duplicate_as_accepted() -> None:
     assert [final_state for _, final_state, _ in seen.final_states()] == [FinalState.DELIVERED, FinalState.DUPLICATE]
 
 
-def test_final_states_without_an_outcome_are_none() -> None:
+def test_envelope_without_an_outcome_has_no_final_state() -> None:
     assert [final_state for _, final_state, _ in observed(("a", ACCEPTED)).final_states()] == [None]
 
 

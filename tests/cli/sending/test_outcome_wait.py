@@ -111,7 +111,7 @@ async def test_wait_returns_when_every_envelope_has_its_outcome(tmp_path: Path) 
         await daemon.close()
 
 
-async def test_wait_reports_a_paused_connection_and_gives_up_on_outcomes_that_have_left_the_journal(
+async def test_wait_reports_paused_connections_and_lost_outcomes(
     tmp_path: Path,
 ) -> None:
     async with Sandbox() as sandbox:

@@ -119,7 +119,7 @@ def test_a_token_of_the_same_size_and_mtime_is_read(tmp_path: Path, how: str) ->
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_file_that_is_spoilt_later_leaves_the_last_token_in_force(tmp_path: Path, name: str) -> None:
+def test_file_that_becomes_unusable_leaves_the_last_token_in_use(tmp_path: Path, name: str) -> None:
     path = tmp_path / "token"
     path.write_text("first")
     token = AccessToken("", str(path))

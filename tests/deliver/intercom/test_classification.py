@@ -276,7 +276,7 @@ def test_classification_has_contact_and_attribute(call: Call, answer: Response, 
 
 
 @pytest.mark.parametrize("body", ODD, ids=[body[:30].decode("latin-1") for body in ODD])
-def test_odd_bodies_leave_the_status_to_decide(body: bytes) -> None:
+def test_unreadable_bodies_are_classified_by_status(body: bytes) -> None:
     page, errors = body.startswith(b"<"), b'"errors":[' in body and b"ud800" not in body
     reported = b'"errors":' in body and b"null}" not in body
     assert classify(EVENT, Response(202, body)).kind is (TRANSIENT if page or reported else DONE)
@@ -310,7 +310,7 @@ def test_errors_in_a_202_are_found_beside_anything(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "data", "external_id"])
-def test_contact_with_a_strange_field_is_written(field: str) -> None:
+def test_contact_with_a_field_of_another_type_is_written(field: str) -> None:
     body = msgspec.json.encode({"type": "contact", "id": "c1", field: {"a": [1]}})
     assert classify(UPDATE, Response(200, body), "c1") == Classification(DONE, contact_id="c1")
 

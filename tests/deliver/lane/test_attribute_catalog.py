@@ -288,7 +288,7 @@ def test_clearing_a_missing_attribute_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("age", "stale"), [(0.0, False), (FRESH_SECONDS - 1, False), (FRESH_SECONDS, True), (-1.0, True), (-1e9, True)]
 )
-def test_the_list_is_good_for_ten_minutes_and_not_beyond_a_clock_that_is_set_back(age: float, stale: bool) -> None:
+def test_list_is_stale_after_ten_minutes_or_a_clock_set_back(age: float, stale: bool) -> None:
     assert catalog().stale(NOW + age) is stale
     assert AttributeCatalog(ConnectionSettings(name="main")).stale(0.0)
 
@@ -338,7 +338,7 @@ def test_a_refusal_is_remembered_for_an_hour() -> None:
     assert not known.absent("plan", NOW + REFUSED_SECONDS)
 
 
-def test_a_clock_that_is_set_back_makes_neither_a_refusal_nor_the_limit_of_a_day_last_longer() -> None:
+def test_clock_set_back_extends_neither_refusals_nor_the_daily_limit() -> None:
     known = catalog(created_max=1)
     known.refused("plan", "because", "fix it", NOW)
     known.created("other", "string", NOW)
@@ -356,7 +356,7 @@ def test_oldest_refusals_are_forgotten_beyond_the_limit() -> None:
     assert [known.absent(name, NOW) for name in ("0", "1", "2", "new")] == [False, True, False, False]
 
 
-def test_where_the_list_may_not_be_read_values_go_as_they_are_until_a_400_names_them() -> None:
+def test_values_are_unconverted_without_a_list_until_a_400_names_them() -> None:
     known = AttributeCatalog(ConnectionSettings(name="main"))
     known.unreadable(NOW)
     assert not known.stale(NOW)

@@ -5,7 +5,7 @@ import pytest
 from delivery.dialogue import talk
 
 
-def test_an_archived_user_is_a_dead_letter_remembered_for_ten_minutes_without_calls() -> None:
+def test_archived_user_gets_no_calls_for_ten_minutes() -> None:
     talk("""
         1: plan=gold; Bought
         > POST /contacts role=user external_id=u1 .plan=gold
@@ -125,7 +125,7 @@ def test_contact_with_the_email_is_unarchived_without_customer_id() -> None:
     )
 
 
-def test_with_both_the_archived_contact_is_looked_at_before_anything_else() -> None:
+def test_archived_contact_is_read_before_it_is_unarchived() -> None:
     talk(
         """
         who u1 ada@x.io

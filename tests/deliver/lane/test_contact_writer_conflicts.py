@@ -76,7 +76,7 @@ def test_an_email_that_exists_is_updated_and_gets_no_external_id() -> None:
     """)
 
 
-def test_with_both_the_contact_is_looked_at_and_ours_is_updated() -> None:
+def test_conflicting_contact_is_read_and_updated_if_it_is_ours() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -91,7 +91,7 @@ def test_with_both_the_contact_is_looked_at_and_ours_is_updated() -> None:
     """)
 
 
-def test_with_both_one_without_external_id_gets_ours() -> None:
+def test_contact_of_our_email_without_external_id_gets_ours() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -149,7 +149,7 @@ def test_email_of_another_contact_or_lead_is_left_out_and_reported() -> None:
     """)
 
 
-def test_without_the_email_the_customer_id_may_exist_as_well() -> None:
+def test_create_without_the_email_may_conflict_by_customer_id() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold
@@ -185,7 +185,7 @@ def test_an_email_that_joins_later_is_not_taken_for_the_one_that_was() -> None:
     """)
 
 
-def test_a_contact_that_is_gone_when_looked_at_is_made_anew() -> None:
+def test_conflicting_contact_that_no_longer_exists_is_created_again() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold

@@ -99,7 +99,7 @@ def test_a_contact_found_by_email_gets_our_external_id_before_the_event() -> Non
     """)
 
 
-def test_where_no_id_comes_back_the_contact_is_created_again() -> None:
+def test_contact_is_created_again_after_a_response_without_an_id() -> None:
     """The response may be of another server; if it was Intercom's, a 409 names the id."""
     talk("""
         1: ; Seen

@@ -181,7 +181,7 @@ def test_refused_values_do_not_make_the_contact_unavailable() -> None:
     """)
 
 
-def test_where_that_is_refused_too_the_update_is_a_dead_letter_and_the_event_is_not() -> None:
+def test_refused_reduced_update_is_a_dead_letter_and_its_event_is_not() -> None:
     talked = talk("""
         known c1 city=Bath phone=2
         1: plan=gold phone=1; Seen
@@ -208,7 +208,7 @@ def test_where_that_is_refused_too_the_update_is_a_dead_letter_and_the_event_is_
         ("phone=1 plan=gold", "phone=1 .plan=gold", "415"),
     ],
 )
-def test_where_less_would_not_do_the_first_refusal_is_final(update: str, said: str, refusal: str) -> None:
+def test_refusal_that_a_reduced_update_cannot_avoid_is_final(update: str, said: str, refusal: str) -> None:
     """Custom attributes alone, none at all, or a refusal that is not about them; and no note speaks of a retry."""
     reason = "TOO_LARGE" if refusal == "413" else "REQUEST_INVALID"
     talk(f"""
@@ -301,7 +301,7 @@ def test_value_that_a_400_names_is_left_out_for_all_users() -> None:
     """)
 
 
-def test_a_400_that_names_a_value_makes_an_old_list_read_again_and_the_value_converted() -> None:
+def test_400_that_names_a_value_rereads_an_old_list_and_converts_it() -> None:
     talk("""
         known c1
         later 60

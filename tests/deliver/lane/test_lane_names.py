@@ -3,7 +3,7 @@
 from delivery.dialogue import talk
 
 
-def test_both_parts_are_joined_and_known_from_then_on() -> None:
+def test_name_parts_are_joined_and_remembered() -> None:
     talk("""
         known c1
         1: $first=Ada $last=Lovelace

@@ -10,7 +10,7 @@ def grant(access: AccessState) -> None:
     assert access.on_access_response(Access(Grant.GRANTED), 0.0, while_suspended=False)
 
 
-def test_doubtful_responses_of_several_users_without_a_success_are_about_the_connection() -> None:
+def test_doubtful_responses_of_several_users_concern_the_connection() -> None:
     access = AccessState()
     assert [access.on_doubtful_response("events", lane) for lane in "aab"] == [False] * 3
     assert access.on_doubtful_response("events", "c")

@@ -265,7 +265,7 @@ async def test_row_that_this_release_cannot_read_is_reported_and_stays_in_the_sp
 
 
 @pytest.mark.parametrize("unreadable", [1, 2, LANE_ROWS_MAX])
-async def test_parked_lane_that_this_release_cannot_read_leaves_memory_and_is_loaded_again_later(
+async def test_unreadable_parked_lane_leaves_memory_and_is_loaded_later(
     spool: MemorySpool, loading: Loading, unreadable: int
 ) -> None:
     foreign = [

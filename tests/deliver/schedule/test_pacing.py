@@ -247,7 +247,7 @@ def test_at_most_a_burst_leaves_long_after_a_used_up_window() -> None:
 
 
 def test_restored_window_keeps_its_calls_and_its_end() -> None:
-    """Responses of the same window add to the calls of the process before; the next window has the whole plan."""
+    """Responses of the same window add to the calls of the previous process; the next window has the whole plan."""
     first, second = Pace(100, 0.5, 0.0), Pace(100, 0.5, 1_000.0)
     for _ in range(16):
         first.take(0.0)
@@ -299,7 +299,7 @@ def test_one_call_leaves_after_a_take_over_until_it_is_answered() -> None:
 
 
 def test_second_take_over_waits_for_the_end_of_a_window_that_the_first_one_verifies() -> None:
-    """The owner before left one call of the limit, which the first of them makes."""
+    """The previous owner left one call of the limit, which the first of them makes."""
     state = taken_over().state(1.0, UNIX + 1)
     assert state == PacingState(167, UNIX + 8, 167, UNIX + 8)
     second = Pace(167, 1.0, 2.0)
@@ -311,7 +311,7 @@ def test_second_take_over_waits_for_the_end_of_a_window_that_the_first_one_verif
     assert second.state(8.1, UNIX + 8.1).calls_used == 67, "all that Intercom has counted"
 
 
-def test_64_calls_of_the_owner_before_count_until_the_window_of_the_first_response_ends() -> None:
+def test_64_calls_of_the_previous_owner_count_until_the_first_window_ends() -> None:
     pace = taken_over()
     pace.take(0.0)
     pace.on_response(response(remaining=100, reset=UNIX + 9), 0.0, 0.1)

@@ -182,7 +182,7 @@ def test_look_is_due_at_the_earliest_due_time(
     assert next_due.seconds_left(now) == seconds_left
 
 
-def test_what_is_learned_during_a_look_counts() -> None:
+def test_due_times_added_during_a_query_count() -> None:
     next_due = NextDue()
     next_due.start_query()
     next_due.add_due_times([5.0])

@@ -74,7 +74,7 @@ def test_columns_that_a_later_minor_version_added_are_left_alone(transaction: Tr
     assert not open_counters(transaction.database, ()).differs(counters)
 
 
-def test_numbers_leap_where_some_may_be_lost(transaction: Transaction) -> None:
+def test_numbers_are_skipped_where_some_may_be_lost(transaction: Transaction) -> None:
     transaction.database.execute("COMMIT")
     before = open_counters(transaction.database, ()).spool
     after = open_counters(transaction.database, (), leap=True).spool

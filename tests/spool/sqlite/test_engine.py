@@ -313,7 +313,7 @@ async def test_outcomes_expire_while_nothing_is_committed(
     await spool.close()
 
 
-async def test_commit_deletes_few_outcomes_though_many_expired_and_many_are_beyond_the_bound(
+async def test_commit_deletes_a_bounded_number_of_old_outcomes(
     tmp_path: Path, row: Make, ended: End, clock: SimpleNamespace
 ) -> None:
     settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)

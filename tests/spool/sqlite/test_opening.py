@@ -85,7 +85,7 @@ def test_emptied_file_starts_with_unused_numbers(path: Path, left_open: bool) ->
     assert opened(path)[1] == []
 
 
-def test_missing_log_is_reported_and_numbers_leap(path: Path, specimen: Specimen) -> None:
+def test_missing_log_is_reported_and_numbers_are_skipped(path: Path, specimen: Specimen) -> None:
     assert describe_lost_content(str(path), left_open=False) == ""
     counters, (reports,) = opened(path, left_open=True)
     assert f"{path}-wal is missing" in reports

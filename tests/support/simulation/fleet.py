@@ -65,7 +65,7 @@ class FleetFigures(NamedTuple):
     """What a run came to."""
 
     takeovers: Counter[str]
-    """By what ended the owner before."""
+    """By what ended the previous owner."""
     slowest: float
     """The longest time from the end of an owner to the next one."""
     calls: int

@@ -51,7 +51,7 @@ def digest_of(value: Scalar) -> int:
 
 
 class LateWrites:
-    """Whether writes of an owner before may still arrive, which lost the workspace without releasing it.
+    """Whether writes may still arrive of a previous owner, which did not release the workspace.
 
     Until then no value counts as the one that was last sent: so the next write overwrites a late one.
     """

@@ -93,7 +93,7 @@ class LaneLoader:
         self._damaged_outcomes: list[Outcome] = []
 
     def expect_late_writes(self) -> None:
-        """Notes that the owner before did not release the workspace: for 60 s its last writes may still arrive."""
+        """Notes that the previous owner did not release the workspace: for 60 s its last writes may still arrive."""
         self._late_writes.expected = True
         asyncio.get_running_loop().call_later(LATE_WRITES_SECONDS, self._end_late_writes)
 

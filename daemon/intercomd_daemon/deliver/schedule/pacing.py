@@ -30,7 +30,7 @@ RECOVERY = 0.05
 ROUNDED_SECONDS = 2.0
 # "`-Reset` is 2 s later than the moment at which the count starts again" (I34).
 LATE_SECONDS = 2.0
-# Calls of an owner before that may still arrive after an unclean take-over: one for each lane.
+# Calls of a previous owner that may still arrive after an unclean take-over: one for each lane.
 TAKEOVER_CALLS = 64
 # Until the first response after a take-over, `GET /me` is called alone; what else waits looks again this often.
 VERIFY_SECONDS = 0.1
@@ -91,7 +91,7 @@ class Pace:
         """Whether that process may have used our share of this window."""
 
     def take_over(self) -> None:
-        """Expects calls of an owner before, which did not release the workspace; call it before the first call.
+        """Expects calls of a previous owner, which did not release the workspace; call it before the first call.
 
         The first response says how many calls Intercom has counted, not which are ours. So until its window ends,
         TAKEOVER_CALLS calls count beside them, and a share of the limit counts as spent.
@@ -177,7 +177,7 @@ class Pace:
         """Returns when the next call may leave: `now`, or a later time."""
         at = max(now, self._stopped_until)
         if self._verifying:
-            # The owner before left one call of the limit, unless it was just verifying as well.
+            # The previous owner left one call of the limit, unless it was just verifying as well.
             at = max(at, self._ends) if self._counted >= self._limit else at
             return at + VERIFY_SECONDS if self._in_flight else at
         if self.remaining(at) == 0:

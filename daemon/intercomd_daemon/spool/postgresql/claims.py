@@ -34,7 +34,7 @@ class Claimed(NamedTuple):
 
     lease: Lease
     unclean: bool
-    """Whether calls of an owner before may still arrive."""
+    """Whether calls of a previous owner may still arrive."""
 
 
 class _Wish(NamedTuple):

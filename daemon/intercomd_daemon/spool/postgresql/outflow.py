@@ -42,7 +42,7 @@ class PostgresqlOutflow:
 
     @property
     def unclean(self) -> bool:
-        """Whether calls of an owner before may still arrive: it did not release the workspace."""
+        """Whether calls of a previous owner may still arrive: it did not release the workspace."""
         return self._holding.unclean
 
     def check_held(self) -> None:

@@ -140,7 +140,7 @@ async def test_settled_rows_do_not_come_back_from_the_pages(spool: Path, specime
     assert whole(await seen_in(spool), specimen.filled)
 
 
-async def test_positions_and_sequences_leap_without_counters(spool: Path) -> None:
+async def test_positions_and_sequences_are_skipped_without_counters(spool: Path) -> None:
     overwrite(spool, root_of(spool, "counters"))
     repair(str(spool), NOON)
     reports: list[str] = []
