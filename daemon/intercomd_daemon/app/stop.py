@@ -52,7 +52,7 @@ class StopSignal:
 
 
 class Stop:
-    """Steps 1 to 3 of a stop, which `Daemon` describes. A drain is step 1 alone."""
+    """Steps 1 to 3 of a stop, which `Daemon` describes. A drain is step 1, after which new calls are refused."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Stop:
         self._systemd = systemd
         self._logger = logger
         self._refusing: asyncio.Task[None] | None = None
-        """Step 1, once a stop or a drain has begun."""
+        """Lingers and then refuses new calls, once a stop or a drain has begun."""
         self._drain_ends_at = 0.0
         """When a stop no longer waits for calls; 0.0: no worker has been stopped."""
 
