@@ -83,12 +83,12 @@ class Operators:
 
     async def _order(self, fleet: Fleet, name: str, kind: OrderKind, key: int = 0, envelope_id: str = "") -> Answer:
         connections, workspace = self._connections, self._connections.workspace_of(name)
-        # Of an inactive connection, perhaps no daemon acquires the workspace.
-        stand_in = None if connections.delivers(name) else connections.performer.stand_in(workspace)
-        standing_in = asyncio.create_task(stand_in) if stand_in else None
+        if connections.delivers(name):
+            return await fleet.order(workspace, name, kind, key, envelope_id)
+        # Perhaps no daemon acquires the workspace of an inactive connection. So this one does while the order waits.
+        performing = asyncio.create_task(connections.performer.stand_in(workspace))
         try:
             return await fleet.order(workspace, name, kind, key, envelope_id)
         finally:
-            if standing_in is not None:
-                standing_in.cancel()
-                await asyncio.gather(standing_in, return_exceptions=True)
+            performing.cancel()
+            await asyncio.gather(performing, return_exceptions=True)

@@ -100,7 +100,7 @@ class Worker:
         )
         self._open_calls = OpenCalls()
         self._stopping = False
-        self._start: asyncio.Handle | None = None
+        self._scheduled_start: asyncio.Handle | None = None
         """The call of `_start_calls` at the end of this pass of the event loop."""
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -232,8 +232,8 @@ class Worker:
 
     def _start_calls_soon(self) -> None:
         """Calls `_start_calls` once for all responses that this pass of the event loop handles."""
-        if self._start is None:
-            self._start = asyncio.get_running_loop().call_soon(self._start_calls)
+        if self._scheduled_start is None:
+            self._scheduled_start = asyncio.get_running_loop().call_soon(self._start_calls)
 
     def _start_calls(self) -> None:
         """Starts all calls that may leave now, and sets the timer for the next one.
@@ -241,9 +241,9 @@ class Worker:
         Called after everything that may let a call leave: rows that were appended or loaded, a response, a commit, a
         change of the connection's state, the timer.
         """
-        if self._start is not None:
-            self._start.cancel()
-            self._start = None
+        if self._scheduled_start is not None:
+            self._scheduled_start.cancel()
+            self._scheduled_start = None
         if self._stopping:
             # `run` returns after the last commit.
             if not self._ready_queue.busy and not self._commits:
@@ -342,12 +342,13 @@ class Worker:
             self._spawn(self._sync_attributes(lane, step))
         return None
 
-    async def _make_calls(self, call: tuple[Lane, Send] | None) -> None:
+    async def _make_calls(self, call: tuple[Lane, Send]) -> None:
         """Makes a call, and after its response the next one that may leave: a task for each call would cost more."""
-        while call is not None:
-            await self._send(*call)
-            going_on = self._monitor.open and not self._stopping
-            call = self._next_call(self._clock.monotonic()) if going_on else None
+        following: tuple[Lane, Send] | None = call
+        while following is not None:
+            await self._send(*following)
+            may_go_on = self._monitor.open and not self._stopping
+            following = self._next_call(self._clock.monotonic()) if may_go_on else None
 
     async def _send(self, lane: Lane, step: Send) -> None:
         request = step.request

@@ -33,7 +33,7 @@ async def see_once(call: Call, how: str) -> tuple[str, ...]:
         classification = classify(call, made[first].answer)
         kind = f"{classification.kind.name.lower()} {classification.reason}".strip()
         outcome = _outcome(play, play.notes.outcomes[0]) if ended else "waits for ever"
-        return kind, _pause(made[first:]), _calls(play, made[first + 1 :]), outcome, _told(play)
+        return kind, _pause(made[first:]), _calls(play, made[first + 1 :]), outcome, _reported(play)
 
 
 async def see_it_stay(call: Call, how: str) -> str:
@@ -113,7 +113,7 @@ def _type(type_: OutcomeType) -> str:
     return "dead letter" if type_ is OutcomeType.DEAD_LETTERED else type_.name.lower()
 
 
-def _told(play: Play) -> str:
+def _reported(play: Play) -> str:
     reported = [_state_text(state, reason) for state, reason in play.notes.reasoned_states]
     return ", ".join([*filter(None, reported), *(f"`{name}`" for name, _ in play.notes.events)]) or NOTHING
 

@@ -22,12 +22,12 @@ _Version = tuple[int, int, int, int, int]
 class AccessToken:
     """An access token. Its text never appears in messages."""
 
-    def __init__(self, value: str = "", path: str = "", read: Callable[[str], None] | None = None) -> None:
-        """`read` is called with each value, so that logs can mask it."""
+    def __init__(self, value: str = "", path: str = "", hide: Callable[[str], None] | None = None) -> None:
+        """`hide` is called with each value, so that logs can mask it."""
         self._value = value
-        self._read = read
-        if read is not None and value:
-            read(value)
+        self._hide = hide
+        if hide is not None and value:
+            hide(value)
         self._path = Path(path) if path else None
         self._seen: _Version | None = None
         self.problem = "" if value or path else "there is no access token: name its file in access_token_file"
@@ -40,13 +40,13 @@ class AccessToken:
         """Returns the token, empty if there is none; if the file is unusable, the last token stays valid."""
         if self._path is not None:
             try:
-                self._look(self._path)
+                self._read_if_changed(self._path)
             except OSError as error:
                 self._seen = None
                 self.problem = f"{self._path}: {error.strerror}; put the access token there, readable for the daemon"
         return self._value
 
-    def _look(self, path: Path) -> None:
+    def _read_if_changed(self, path: Path) -> None:
         """Reads the file if it was replaced or changed."""
         status = path.stat()
         version = (status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size)
@@ -67,8 +67,8 @@ class AccessToken:
         value = "" if wrong else content.decode().strip()
         if value and value != self._value:
             self._value = value
-            if self._read is not None:
-                self._read(value)
+            if self._hide is not None:
+                self._hide(value)
 
 
 def wrong_with(content: bytes) -> str:  # noqa: PLR0911 - one line for each mistake that editors and tools make

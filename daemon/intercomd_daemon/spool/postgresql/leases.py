@@ -40,15 +40,17 @@ class HeldLease:
         self.asked = asyncio.Event()
         """Set when another process is to deliver the workspace: it must be released."""
         self.release_reason = "released"
+        """Stored with the lease when it is released."""
         self.users = 0
+        """Outflows that have not released it."""
         self.lost = asyncio.Event()
-        self.reason = ""
+        self.loss_reason = ""
         self.renewing: asyncio.Task[None]
 
     def lose(self, reason: str) -> None:
         """Ends the holding; nothing more may be called or committed for the workspace."""
         if not self.lost.is_set():
-            self.reason = reason
+            self.loss_reason = reason
             self.lost.set()
 
     def check(self, now: float) -> None:
@@ -60,7 +62,7 @@ class HeldLease:
 
     def raise_lost(self) -> NoReturn:
         """Raises LeaseLost with the reason."""
-        raise LeaseLost(f"the workspace {self.workspace} is lost: {self.reason}")
+        raise LeaseLost(f"the workspace {self.workspace} is lost: {self.loss_reason}")
 
 
 class Leases:

@@ -26,8 +26,8 @@ async def check(connection: asyncpg.Connection) -> None:
         if await connection.fetchval(f"SHOW {name}") != "on":
             raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
     found = await _found(connection)
-    if found is not None and found[0] != VERSION:
-        raise SpoolUnusable(f"the spool has schema version {found[0]}; this release uses version {VERSION}")
+    if found is not None:
+        _check_version(found[0])
 
 
 async def migrate(connection: asyncpg.Connection) -> str:
@@ -43,9 +43,17 @@ async def migrate(connection: asyncpg.Connection) -> str:
         async with connection.transaction():
             await create_if_missing(connection)
         found = await _found(connection)
-    if found is None or found[0] != VERSION:
-        raise SpoolUnusable(f"the spool has schema version {found and found[0]}; this release uses version {VERSION}")
-    return found[1]
+    if found is None:
+        raise SpoolUnusable("the table intercomd.spool has no row: restore the database from a backup")
+    version, spool_id = found
+    _check_version(version)
+    return spool_id
+
+
+def _check_version(version: int) -> None:
+    if version != VERSION:
+        text = f"the spool has schema version {version}, and this release uses version {VERSION}"
+        raise SpoolUnusable(f"{text}: run the release that wrote it")
 
 
 async def create_if_missing(connection: asyncpg.Connection) -> None:
