@@ -8,7 +8,7 @@ from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact_writer import ContactWriter
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.deliver.lane.track_event import EventCall, EventTracking
+from intercomd_daemon.deliver.lane.track_event import EventCall, TrackEventKind
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, Priority, TrackEvent, UpdateContact, lane_of
 from intercomd_daemon.outcome import OutcomeType, Progress
 
@@ -21,11 +21,11 @@ def pending(customer_id: str, email: str, *operations: Operation) -> PendingEnve
     return PendingEnvelope(1, Priority.NORMAL, envelope, Progress())
 
 
-def tracking(contact_id: str = "", **settings: float) -> EventTracking:
+def tracking(contact_id: str = "", **settings: float) -> TrackEventKind:
     connection = ConnectionSettings(name="main", **settings)
     key, catalog = lane_of("u1", ""), AttributeCatalog(connection)
     context = LaneContext(key, Contact(contact_id), connection, catalog, UnavailableContacts())
-    return EventTracking(context, ContactWriter(context))
+    return TrackEventKind(context, ContactWriter(context))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings
 from intercomd_daemon.deliver.lane.actions import CreateAttribute, LaneContext, ReadAttributes
 from intercomd_daemon.deliver.lane.attribute_catalog import FRESH_SECONDS, AttributeCatalog, DataAttribute
-from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, email_of, is_custom
+from intercomd_daemon.deliver.lane.contact_writer import ComposedUpdate, ContactWriter, email_of, is_custom
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.lane.update_contact import (
@@ -72,7 +72,7 @@ def contact_after(groups: list[list[PendingEnvelope]], contact: Contact) -> dict
     context = context_of(contact)
     for group in groups:
         update = compose(group, context, ContactWriter(context), NOW)
-        assert isinstance(update, ContactUpdate)
+        assert isinstance(update, ComposedUpdate)
         writer = object()
         contact.begin_write([*update.fields, *update.sent_values], writer)
         contact.mark_sent(update.sent_values, writer, NOW)
@@ -160,7 +160,7 @@ def test_email_of_a_group_is_the_newest_by_first_acceptance() -> None:
 
 def test_reduce_reports_to_each_envelope_what_of_it_was_left_out() -> None:
     rows = [pending(1, {"plan": "gold", "phone": "1"}), pending(2, {"city": "Bath", FIRST_NAME: "Ada"}, email="a@x.io")]
-    contact_update = ContactUpdate(
+    contact_update = ComposedUpdate(
         {"plan": "gold", "phone": "1", "city": "Bath", "email": "a@x.io", "name": "Ada"},
         {"plan": ("gold", 1), "phone": ("1", 1), "city": ("Bath", 2), "email": ("a@x.io", 2), FIRST_NAME: ("Ada", 2)},
         left_out=False,
@@ -189,7 +189,7 @@ def test_compose_requires_a_stale_list_of_attributes_to_be_read() -> None:
     context = context_of(Contact())
     writer = ContactWriter(context)
     assert compose([pending(1, {"plan": "gold"})], context, writer, NOW + FRESH_SECONDS) == ReadAttributes()
-    assert isinstance(compose([pending(1, {"phone": "1"})], context, writer, NOW + FRESH_SECONDS), ContactUpdate)
+    assert isinstance(compose([pending(1, {"phone": "1"})], context, writer, NOW + FRESH_SECONDS), ComposedUpdate)
 
 
 def test_findings_of_an_update_name_attribute_value_and_fix() -> None:
@@ -199,7 +199,7 @@ def test_findings_of_an_update_name_attribute_value_and_fix() -> None:
     writer.contact_missing(identity_only=True)
     envelope = pending(1, {"plan": "gold", FIRST_NAME: "Ada", "city": None})
     update = compose([envelope], context, writer, NOW)
-    assert update == ContactUpdate({}, {}, left_out=True)
+    assert update == ComposedUpdate({}, {}, left_out=True)
     refusal = "Intercom refused the update without naming the attribute"
     assert {finding.field: finding.message for finding in envelope.progress().adjustments} == {
         "user_attributes[city]": (

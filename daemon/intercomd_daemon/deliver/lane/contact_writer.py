@@ -37,8 +37,8 @@ def is_custom(name: str) -> bool:
     return name not in STANDARD_FIELDS
 
 
-class ContactUpdate(NamedTuple):
-    """The values of one update."""
+class ComposedUpdate(NamedTuple):
+    """The values that one call writes, composed of the updates that share it."""
 
     fields: dict[str, Scalar]
     """By Intercom's name, as they are sent."""
@@ -51,7 +51,7 @@ class ContactUpdate(NamedTuple):
 class ContactWrite(Flight):
     """A call that creates or updates the contact."""
 
-    update: ContactUpdate
+    update: ComposedUpdate
     creations: int
     """Attributes that were created before the call left."""
 
@@ -174,7 +174,7 @@ class ContactWriter:
             and fields.keys() <= IDENTITY_FIELDS
         )
 
-    def call(self, group: list[PendingEnvelope], update: ContactUpdate) -> ContactWrite | ContactLookup:
+    def call(self, group: list[PendingEnvelope], update: ComposedUpdate) -> ContactWrite | ContactLookup:
         """Returns the call that writes this update for the group, or the lookup that must come before it."""
         match self._lookup:
             case Unarchiving(contact_id):

@@ -31,8 +31,8 @@ from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog
 from intercomd_daemon.deliver.lane.contact_writer import ContactWriter
 from intercomd_daemon.deliver.lane.known_contact import Contact, UnavailableContacts
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, PendingQueue
-from intercomd_daemon.deliver.lane.track_event import EventTracking
-from intercomd_daemon.deliver.lane.update_contact import ContactUpdating
+from intercomd_daemon.deliver.lane.track_event import TrackEventKind
+from intercomd_daemon.deliver.lane.update_contact import UpdateContactKind
 from intercomd_daemon.envelope import TrackEvent, UpdateContact
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.spool.completion import GIVEN_UP
@@ -59,7 +59,7 @@ class OperationKind(Protocol):
         """Handles a response that is neither transient nor about the access."""
 
 
-KINDS: Mapping[type | None, type[OperationKind]] = {UpdateContact: ContactUpdating, TrackEvent: EventTracking}
+KINDS: Mapping[type | None, type[OperationKind]] = {UpdateContact: UpdateContactKind, TrackEvent: TrackEventKind}
 """How each kind of operation is performed."""
 
 

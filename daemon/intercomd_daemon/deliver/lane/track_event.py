@@ -17,7 +17,7 @@ from intercomd_daemon.deliver.lane.actions import (
     Replan,
     SaveContact,
 )
-from intercomd_daemon.deliver.lane.contact_writer import ContactUpdate, ContactWriter, Presence, WriteRefused, Written
+from intercomd_daemon.deliver.lane.contact_writer import ComposedUpdate, ContactWriter, Presence, WriteRefused, Written
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope, Retry
 from intercomd_daemon.deliver.lane.update_contact import compose
 from intercomd_daemon.envelope import TrackEvent
@@ -28,8 +28,8 @@ class EventCall(Flight):
     """A call that tracks an event."""
 
 
-class EventTracking:
-    """The events of one lane."""
+class TrackEventKind:
+    """Performs the events of one lane: an `OperationKind`."""
 
     __slots__ = ("_context", "_writer")
 
@@ -54,7 +54,7 @@ class EventTracking:
         if writer.presence is Presence.MISSING:
             if not context.contact.id:
                 update = compose([head], context, writer, now)
-                return writer.call([head], update) if isinstance(update, ContactUpdate) else update
+                return writer.call([head], update) if isinstance(update, ComposedUpdate) else update
             writer.contact_found()
         customer_id, email = head.envelope.customer_id, head.envelope.email
         # "Intercom prefers `user_id` over `email`. Events of leads need Intercom's own `id`" (I23). After a 404, too,

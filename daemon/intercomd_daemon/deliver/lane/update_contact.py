@@ -22,7 +22,7 @@ from intercomd_daemon.deliver.lane.attribute_catalog import Fit, Fitted, shown
 from intercomd_daemon.deliver.lane.contact_writer import (
     IDENTITY_FIELDS,
     STANDARD_FIELDS,
-    ContactUpdate,
+    ComposedUpdate,
     ContactWriter,
     Presence,
     WriteRefused,
@@ -41,8 +41,8 @@ ChangedValues = dict[str, tuple[Scalar, int]]
 """Values that the contact does not have yet, by the sender's name, each with the position of its envelope."""
 
 
-class ContactUpdating:
-    """The updates of one lane."""
+class UpdateContactKind:
+    """Performs the updates of one lane: an `OperationKind`."""
 
     __slots__ = ("_context", "_writer")
 
@@ -59,7 +59,7 @@ class ContactUpdating:
         """Returns the call for the updates at the head, or their end if every value is known."""
         group = gather(queue, self._context.settings)
         update = compose(group, self._context, self._writer, now)
-        if not isinstance(update, ContactUpdate):
+        if not isinstance(update, ComposedUpdate):
             return update
         if self._writer.only_taken_email_left(group, update.fields):
             # Otherwise every later update would try it again.
@@ -118,7 +118,7 @@ def values_of(pending: PendingEnvelope, settings: ConnectionSettings) -> Mapping
 
 def compose(
     group: list[PendingEnvelope], context: LaneContext, writer: ContactWriter, now: float
-) -> ContactUpdate | ReadAttributes | CreateAttribute:
+) -> ComposedUpdate | ReadAttributes | CreateAttribute:
     """Returns the update that writes what the group changes, or what must be done for its custom attributes first.
 
     Values that are left out or converted are reported as findings on the envelopes.
@@ -149,7 +149,7 @@ def compose(
         else:
             del sent_values[name]
             _report(group, settings, "ATTRIBUTE_DROPPED", name, fitted.message)
-    update = ContactUpdate(fields, sent_values, left_out=len(sent_values) < len(changed))
+    update = ComposedUpdate(fields, sent_values, left_out=len(sent_values) < len(changed))
     if writer.reduced:
         return without_refused_values(update, group, settings, to_identity=writer.presence is Presence.MISSING)
     return update
@@ -184,8 +184,8 @@ def changed_values(
 
 
 def without_refused_values(
-    update: ContactUpdate, group: list[PendingEnvelope], settings: ConnectionSettings, *, to_identity: bool
-) -> ContactUpdate:
+    update: ComposedUpdate, group: list[PendingEnvelope], settings: ConnectionSettings, *, to_identity: bool
+) -> ComposedUpdate:
     """Returns the update without custom attributes, or with the identity alone, and reports what it leaves out."""
     kept = IDENTITY_FIELDS if to_identity else STANDARD_FIELDS
     for name, (value, _) in update.sent_values.items():
@@ -197,7 +197,7 @@ def without_refused_values(
             _report(group, settings, "ATTRIBUTE_DROPPED", name, message)
     fields = {name: value for name, value in update.fields.items() if name in kept}
     sent_values = {name: value for name, value in update.sent_values.items() if name in kept}
-    return ContactUpdate(fields, sent_values, left_out=True)
+    return ComposedUpdate(fields, sent_values, left_out=True)
 
 
 def _typed_times(group: list[PendingEnvelope]) -> set[tuple[str, int]]:
