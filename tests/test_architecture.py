@@ -20,6 +20,7 @@ IMPURE = (
     "deliver/intercom/client.py",
     "deliver/intercom/access_token.py",
     "deliver/intercom/connection_pool.py",
+    "deliver/intercom/time_limit.py",
     "deliver/schedule/access_probe.py",
     "deliver/schedule/attribute_sync.py",
     "deliver/schedule/paced_client.py",

@@ -62,6 +62,8 @@ BOUNDS = {
     "deliver.schedule.residency.Residency._states": _HOLDS_LANES,
     "deliver.intercom.connection_pool.ConnectionPool._connect_request": "the headers for a proxy",
     "deliver.intercom.connection_pool.ConnectionPool._open": _HOLDS_CALLS,
+    "deliver.intercom.time_limit.TimeLimit._expired": _HOLDS_CALLS,
+    "deliver.intercom.time_limit.TimeLimit._running": _HOLDS_CALLS,
     "deliver.intercom.client._date": "the eight newest texts",
     "deliver.schedule.open_calls.OpenCalls._pools": _HOLDS_CALLS,
     "deliver.schedule.open_calls.Pool._started": _HOLDS_CALLS,

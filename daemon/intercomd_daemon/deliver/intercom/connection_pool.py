@@ -18,6 +18,8 @@ from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from intercomd_daemon.deliver.intercom.time_limit import TimeLimit
+
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
 # The status line decides before anything else is read: large headers do not undo a 202.
@@ -59,6 +61,7 @@ class ConnectionPool(aiohttp.TCPConnector):
         self.host = url.host_port_subcomponent or ""
         """The value of the header `Host`."""
         self._check = check
+        self._time_limit = TimeLimit(CALL_SECONDS)
         self._open: set[Connection] = set()
         """The connections of calls that have not ended."""
         # The pool finds connections by the proxy's headers, and adds `Host` to them when it opens one.
@@ -85,7 +88,7 @@ class ConnectionPool(aiohttp.TCPConnector):
         try:
             # A deadline that aborts the connection would not end every call: a malformed chunk closes the connection,
             # but aiohttp does not wake the reader of the body.
-            async with asyncio.timeout(CALL_SECONDS):
+            with self._time_limit:
                 connection = await self.connect(self._connect_request, [], _TIMEOUT)
                 self._open.add(connection)
                 try:
