@@ -23,6 +23,7 @@ signals.restore_defaults()
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 ROOT = Path(__file__).parents[1]
+_MEASURED = pytest.StashKey[Coverage]()
 # Their tests, or the fixtures that these share, take longest, the first ones minutes: what starts last would end last.
 LONGEST = (
     "tests/fleet/test_chaos.py",
@@ -127,8 +128,15 @@ def pytest_configure(config: pytest.Config) -> None:
             omit=omit,
         )
         measured.start()
-        config.add_cleanup(measured.save)
-        config.add_cleanup(measured.stop)  # comes first
+        config.stash[_MEASURED] = measured
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Saves what was measured before the process reports its end: xdist kills it 10 s later, whatever it does then."""
+    measured = session.config.stash.get(_MEASURED, None)
+    if measured is not None:
+        measured.stop()
+        measured.save()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
