@@ -4,8 +4,10 @@
 """
 
 import gc
+import sys
 from collections.abc import Iterator
 from functools import cache
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -108,6 +110,14 @@ def _stays_together(file: str) -> bool:
 def unused_tcp_port() -> int:
     """Returns a port that stays free until a test listens there; the one of pytest-asyncio may not."""
     return free_port()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Lets a test that fails leave no daemon: what is open to it would make another test fail."""
+    daemons = sys.modules.get("daemons.process")  # Its import takes longer than the pure tests.
+    if daemons is not None and isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
+        item.obj = daemons.owning_daemons(item.obj)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """What every test of the way has: a sandbox in Intercom's place, and daemons in front of it."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,14 @@ def command() -> Sequence[str | Path]:
 @pytest.fixture
 async def start(tmp_path: Path, sandbox: Sandbox, command: Sequence[str | Path]) -> AsyncIterator[Start]:
     """Starts a daemon that delivers to the sandbox, with these tables of settings beside."""
-    daemons: list[Daemon] = []
+    async with AsyncExitStack() as closing:
 
-    async def started(**tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
-        daemons.append(Daemon(tmp_path, sandbox.base_url, tables, command))
-        return await daemons[-1].start()
+        async def started(**tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
+            daemon = await Daemon(tmp_path, sandbox.base_url, tables, command).start()
+            closing.push_async_callback(daemon.close)
+            return daemon
 
-    yield started
-    for daemon in daemons:
-        await daemon.close()
+        yield started
 
 
 @pytest.fixture

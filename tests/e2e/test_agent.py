@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,17 @@ class Chain:
         self.folder = folder
         self.sandbox = sandbox
         self.address = f"127.0.0.1:{port}"
-        self.daemons: list[Daemon] = []
+        self.closing = AsyncExitStack()
+        """Closes the daemons, the newest first."""
         self.gateway = self.make_gateway()
         self.agent = self.make("agent", upstream={"target": self.address})
 
     def make(self, name: str, **tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        self.daemons.append(Daemon(folder, self.sandbox.base_url, tables))
-        return self.daemons[-1]
+        daemon = Daemon(folder, self.sandbox.base_url, tables)
+        self.closing.push_async_callback(daemon.close)
+        return daemon
 
     def make_gateway(self, name: str = "gateway", **tables: Any) -> Daemon:  # noqa: ANN401 - tables of settings
         return self.make(name, ingest={"listen": [self.address]}, **tables)
@@ -69,16 +72,12 @@ class Chain:
         await self.agent.until(lambda: sum(line["envelopes"] for line in self.agent.logged("forwarded")) >= count)
         return await self.agent.journal()
 
-    async def close(self) -> None:
-        for daemon in reversed(self.daemons):
-            await daemon.close()
-
 
 @pytest.fixture
 async def chain(tmp_path: Path, sandbox: Sandbox, unused_tcp_port: int) -> AsyncIterator[Chain]:
     made = Chain(tmp_path, sandbox, unused_tcp_port)
-    yield made
-    await made.close()
+    async with made.closing:
+        yield made
 
 
 async def test_agent_forwards_in_order_and_the_gateway_delivers(chain: Chain) -> None:

@@ -1,13 +1,17 @@
 """The daemons of other tests are forked: they behave like those that are started as users start them."""
 
+import asyncio
 import signal
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from daemons.process import EXECUTABLE, Daemon
+import pytest
+
+from daemons.process import EXECUTABLE, Daemon, owning_daemons
 from intercomd_daemon.sandbox import Sandbox
+from senders.client import envelope
 
 
 def daemons(folder: Path, sandbox: Sandbox) -> Sequence[Daemon]:
@@ -22,7 +26,7 @@ def daemons(folder: Path, sandbox: Sandbox) -> Sequence[Daemon]:
 async def log_of(daemon: Daemon) -> Counter[tuple[str, frozenset[str]]]:
     """Returns the events of a run from its start to its stop, with the names of their fields."""
     await daemon.start()
-    await daemon.heard("connection")
+    await daemon.heard("connection", state="delivering")
     assert await daemon.stop() == 0
     await daemon.close()
     return Counter((line["event"], frozenset(line)) for line in daemon.lines)
@@ -64,3 +68,29 @@ async def test_forked_daemon_has_the_signals_of_a_started_one_and_its_own_descri
         assert await daemon.gone() == -signal.SIGKILL
         await daemon.close()
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("command", [(), EXECUTABLE], ids=["forked", "started"])
+async def test_test_that_fails_leaves_no_daemon(
+    tmp_path: Path, sandbox: Sandbox, command: Sequence[str | Path]
+) -> None:
+    launched: list[Daemon] = []
+
+    async def fails() -> None:
+        launched.append(await Daemon(tmp_path, sandbox.base_url, command=command).start())
+        await launched[0].publish(envelope("u1", "Opened"))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await owning_daemons(fails)()
+    assert not launched[0].runs
+
+
+async def test_start_that_fails_leaves_no_daemon(tmp_path: Path, sandbox: Sandbox) -> None:
+    daemon = Daemon(tmp_path, sandbox.base_url)
+    starting = asyncio.create_task(daemon.start())
+    await daemon.until(lambda: daemon.lines)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not daemon.runs

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,8 @@ _LINE_BYTES_MAX = 1 << 20
 
 Line = dict[str, Any]
 Tables = Mapping[str, Any]
+_open: set["Daemon"] = set()
+"""The daemons of this process that were launched and not closed."""
 
 
 class Daemon:
@@ -74,6 +77,7 @@ class Daemon:
                 self._process = fork([str(word) for word in words], end, environment, self.folder)
         finally:
             os.close(end)
+        _open.add(self)
         self._from = len(self.lines)
         self._ended = False
         self._listening = asyncio.create_task(self._listen(self._process, reader))
@@ -90,9 +94,13 @@ class Daemon:
         return reader, end
 
     async def start(self) -> Self:
-        """Starts the process, and waits until it takes envelopes."""
+        """Starts the process, and waits until it takes envelopes; nothing is left of a start that fails."""
         await self.launch()
-        await self.heard("serving")
+        try:
+            await self.heard("serving")
+        except BaseException:
+            await self.abandon()
+            raise
         await self._close_channels()
         self.channel = self.open_channel(self.ingest_address)
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.channel)
@@ -259,10 +267,20 @@ class Daemon:
 
     async def close(self) -> None:
         """Ends it if it runs, and looks at what it has said."""
-        if self.runs:
-            assert await self.hurry() == 0
-        await self._close_channels()
+        try:
+            if self.runs:
+                assert await self.hurry() == 0
+        finally:
+            await self.abandon()
         self._examine()
+
+    async def abandon(self) -> None:
+        """Kills it if it runs, and closes what is open to it; looks at nothing."""
+        if self.runs:
+            self.read_log(on=True)
+            await self.kill()
+        await self._close_channels()
+        _open.discard(self)
 
     def forget(self) -> None:
         """Looks at what it has said, as `close` does, and keeps only what it said since the last start."""
@@ -292,6 +310,22 @@ class Daemon:
         await process.wait()
         self._ended = True
         self._changed.set()
+
+
+def owning_daemons(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Returns the test such that it leaves no daemon that it has launched, if it fails."""
+
+    @wraps(test)
+    async def owned(*arguments: Any, **fixtures: Any) -> None:  # noqa: ANN401 - those of any test
+        of_fixtures = {*_open}
+        try:
+            await test(*arguments, **fixtures)
+        except BaseException:
+            for daemon in _open - of_fixtures:
+                await daemon.abandon()
+            raise
+
+    return owned
 
 
 Start = Callable[..., Awaitable[Daemon]]
