@@ -10,12 +10,13 @@ import pytest
 
 from daemons.process import connection_for
 from delivery.worker import Notes, envelope, event, row
+from intercom.fault_proxy import FaultProxy
 from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.errors import ConnectionNotFound, LeaseLost
 from intercomd_daemon.outcome import Outcome, OutcomeType
-from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.local import LocalOutflow
@@ -31,6 +32,24 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(SandboxSettings(recorded=NONE, rate_limit=LIMIT, rate_window_seconds=60.0)) as running:
         yield running
         assert running.illegal_requests == []
+
+
+@pytest.fixture
+async def intercom(sandbox: Sandbox) -> AsyncIterator[FaultProxy]:
+    """The sandbox behind a proxy that can keep its responses back."""
+    async with FaultProxy(sandbox.base_url, seed=1) as proxy:
+        yield proxy
+
+
+async def start_with_call_in_flight(
+    connections: Connections, spool: MemorySpool, notes: Notes, intercom: FaultProxy, *names: str
+) -> None:
+    """Starts the workers, appends envelopes of a user, and has the call for the first one wait for its response."""
+    await connections.start(spool, notes)
+    await notes.until(lambda notes: notes.calls["GET /me", 200] == 1)
+    intercom.holding = True
+    await spool.append([row(envelope(name, "u1", None, event("came"))) for name in names])
+    await intercom.until(lambda: intercom.open)
 
 
 async def finish(connections: Connections) -> None:
@@ -248,21 +267,22 @@ async def test_next_process_continues_the_window_of_the_budget(load: Load, sandb
 @pytest.mark.parametrize("order", ["before the reload", "during the reload"])
 @pytest.mark.parametrize(("given_up", "ends"), [("one", OutcomeType.DELIVERED), ("two", OutcomeType.DEAD_LETTERED)])
 async def test_give_up_waits_for_a_reload_and_for_the_call_in_flight(
-    load: Load, sandbox: Sandbox, order: str, given_up: str, ends: OutcomeType
+    load: Load, sandbox: Sandbox, intercom: FaultProxy, order: str, given_up: str, ends: OutcomeType
 ) -> None:
     """The result of the call in flight counts; the envelope behind it is given up by the new worker."""
     sandbox.workspace.add_contact("u1")
-    sandbox.fault(Fault("POST", "/events", delay_seconds=0.2, times=1))
-    connections = Connections(load(sandbox.base_url), lambda _: None)
+    connections = Connections(load(intercom.base_url), lambda _: None)
     spool, notes = MemorySpool(), Notes()
-    await connections.start(spool, notes)
-    await spool.append([row(envelope(name, "u1", None, event("came"))) for name in ("one", "two")])
-    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
-    changed = load(sandbox.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
+    await start_with_call_in_flight(connections, spool, notes, intercom, "one", "two")
+    changed = load(intercom.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
     steps = [lambda: connections.performer.give_up("default", given_up), lambda: connections.reconfigure(changed)]
     if order == "during the reload":
         steps.reverse()
-    outcomes = await asyncio.gather(*(step() for step in steps))
+    performing = [asyncio.create_task(step()) for step in steps]
+    while connections.worker("default") is not None:
+        await asyncio.wait(performing, timeout=0)
+    intercom.let_go()
+    outcomes = await asyncio.gather(*performing)
     assert [outcome.type for outcome in outcomes if isinstance(outcome, Outcome)] in (
         [],
         [OutcomeType.DEAD_LETTERED],
@@ -274,20 +294,20 @@ async def test_give_up_waits_for_a_reload_and_for_the_call_in_flight(
 
 
 @pytest.mark.parametrize("paused", [True, False])
-async def test_pause_during_a_reload_holds_for_the_new_worker(load: Load, sandbox: Sandbox, paused: bool) -> None:
+async def test_pause_during_a_reload_holds_for_the_new_worker(
+    load: Load, sandbox: Sandbox, intercom: FaultProxy, paused: bool
+) -> None:
     sandbox.workspace.add_contact("u1")
-    sandbox.fault(Fault("POST", "/events", delay_seconds=0.2, times=1))
-    connections = Connections(load(sandbox.base_url), lambda _: None)
+    connections = Connections(load(intercom.base_url), lambda _: None)
     spool, notes = MemorySpool(), Notes()
-    await connections.start(spool, notes)
-    await spool.append([row(envelope("one", "u1", None, event("came")))])
-    await sandbox.wait_for(lambda sandbox: any(call.path == "/events" for call in sandbox.calls))
+    await start_with_call_in_flight(connections, spool, notes, intercom, "one")
     await pause(connections, spool, paused=not paused)
-    changed = load(sandbox.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
+    changed = load(intercom.base_url, connections={"default": {"session_end_name": "Closed"}}).connections
     reload = asyncio.create_task(connections.reconfigure(changed))
     while connections.worker("default") is not None:
         await asyncio.wait({reload}, timeout=0)
     await pause(connections, spool, paused=paused)
+    intercom.let_go()
     await reload
     await notes.until(lambda notes: len(notes.outcomes) == 1)
     assert (status_of(connections, "default").state is ConnectionState.PAUSED) is paused

@@ -1,5 +1,6 @@
 """Calls of operators: at daemons that share a spool, and at a daemon that starts, serves and restarts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import pytest
 from daemons.in_process import daemon_of, serving, settings
 from delivery.worker import envelope, event, row
 from fleet.delivering import Daemon, fleet
+from intercom.fault_proxy import FaultProxy
 from intercomd_daemon import config
 from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.errors import ConnectionNotFound, RetryLater
 from intercomd_daemon.outcome import OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.sandbox.faults import Fault
 from intercomd_daemon.sandbox.recorded import NONE
 
 Load = Callable[..., config.Settings]
@@ -28,9 +29,16 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def start(load: Load, sandbox: Sandbox) -> AsyncIterator[Start]:
+async def intercom(sandbox: Sandbox) -> AsyncIterator[FaultProxy]:
+    """The sandbox behind a proxy that can keep its responses back."""
+    async with FaultProxy(sandbox.base_url, seed=1) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def start(load: Load, intercom: FaultProxy) -> AsyncIterator[Start]:
     async with fleet() as starting:
-        yield lambda **tables: starting(load(sandbox.base_url, **tables))
+        yield lambda **tables: starting(load(intercom.base_url, **tables))
 
 
 @pytest.fixture
@@ -79,14 +87,18 @@ async def test_connection_is_probed_at_any_daemon(both: tuple[Daemon, Daemon], s
 
 @pytest.mark.parametrize(("given_up", "ends"), [("one", OutcomeType.DELIVERED), ("two", OutcomeType.DEAD_LETTERED)])
 async def test_give_up_waits_for_the_owners_call_in_flight(
-    both: tuple[Daemon, Daemon], sandbox: Sandbox, given_up: str, ends: OutcomeType
+    both: tuple[Daemon, Daemon], sandbox: Sandbox, intercom: FaultProxy, given_up: str, ends: OutcomeType
 ) -> None:
     one, two = both
     sandbox.workspace.add_contact("u1")
-    sandbox.fault(Fault("POST", "/events", delay_seconds=2.0, times=1))
+    intercom.holding = True
     await one.spool.append([row(envelope(name, "u1", None, event("came"))) for name in ("one", "two")])
-    await sandbox.wait_for(lambda sandbox: len([call for call in sandbox.calls if call.path == "/events"]) == 2)
-    outcome = await two.operators.give_up("default", given_up)
+    await intercom.until(lambda: intercom.open)
+    giving_up = asyncio.create_task(two.operators.give_up("default", given_up))
+    # No further call of the user leaves, however late the order arrives.
+    await two.operators.pause("default", paused=True)
+    intercom.let_go()
+    outcome = await giving_up
     assert (outcome.type if outcome else OutcomeType.DELIVERED) is ends
     assert await one.ended("one", given_up) == [OutcomeType.DELIVERED, ends]
     assert await two.operators.give_up("default", given_up) is None

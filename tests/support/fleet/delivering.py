@@ -49,7 +49,9 @@ async def fleet() -> AsyncIterator[Start]:
     url = spool_url()
 
     async def start(settings: config.Settings) -> Daemon:
-        spool = await open_spool(PostgresqlSettings(url=url, daemon_id=f"daemon-{len(started)}"))
+        # No busy machine stops a daemon for as long as the lease lasts.
+        named = PostgresqlSettings(url=url, daemon_id=f"daemon-{len(started)}", lease_seconds=60.0)
+        spool = await open_spool(named)
         daemon = Daemon(settings, spool)
         started.append(daemon)
         await daemon.connections.start(daemon.spool, daemon.notes, shared=True)
