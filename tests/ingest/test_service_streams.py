@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.error_details_pb2 import RetryInfo
 
 from ingest.acceptance import GatedSpool, RecordingReport
 from ingest.server import NOW, RULES, TIMEOUT_SECONDS, Served, envelope, refused
@@ -15,6 +15,7 @@ from intercomd_daemon.ingest.limits import STREAMS_MAX
 from intercomd_daemon.ingest.stream import StreamSession
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.spool.memory import MemorySpool
+from senders.client import converse
 
 
 def batch(sequence: int, *names: str) -> messages.PublishStreamRequest:
@@ -35,15 +36,10 @@ async def test_stream_responds_with_each_sequence_in_order(served: Served) -> No
 
 
 async def test_stream_ends_at_the_first_refused_message(served: Served, spool: MemorySpool) -> None:
-    call = served.stub.PublishStream(iter([batch(1, "a"), batch(2), batch(3, "c")]), timeout=TIMEOUT_SECONDS)
-    responses = []
-
-    async def listen() -> None:
-        async for response in call:
-            responses.append(response.sequence)  # noqa: PERF401 - what responses before the error count
-
-    await refused(listen(), grpc.StatusCode.INVALID_ARGUMENT, BadRequest())
-    assert responses == [1]
+    session = await converse(f"127.0.0.1:{served.port}", [batch(1, "a"), batch(2), batch(3, "c")])
+    assert session.refused is not None
+    session.refused.must_be_bad("envelopes")
+    assert [response.sequence for response in session.answers] == [1]
     assert spool.usage().connections["default"].normal == 1
 
 

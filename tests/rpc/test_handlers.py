@@ -105,8 +105,9 @@ async def test_interceptor_can_end_every_kind_of_call(method: str) -> None:
         return call
 
     async with _served(refuse) as (_, channel):
-        requests = iter([StringValue(value="hello").SerializeToString()])
-        call = channel.stream_stream(f"/Echo/{method}")(requests, metadata=(("name", "Ada"),))
+        # A stream is ended before it is read: a client that is writing then may not read how.
+        requests = [] if method == "SayAll" else [StringValue(value="hello").SerializeToString()]
+        call = channel.stream_stream(f"/Echo/{method}")(iter(requests), metadata=(("name", "Ada"),))
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert await call.details() == "not now, Ada"
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from intercomd.v1.envelope_pb2 import Envelope
@@ -58,6 +58,13 @@ class Refused:
             unpacked.append(detail)
         return unpacked
 
+    @property
+    def reason(self) -> str:
+        """The reason of its ErrorInfo."""
+        info = ErrorInfo()
+        assert self._status.details[0].Unpack(info)
+        return info.reason
+
     def must_be_bad(self, field: str) -> None:
         """It is the caller's fault, said as a BadRequest about this field."""
         assert self.code is grpc.StatusCode.INVALID_ARGUMENT, f"{self.code}: {self.message}"
@@ -87,7 +94,9 @@ class StreamSession(NamedTuple):
     refused: Refused | None
 
 
-async def converse(address: str, messages: Sequence[PublishStreamRequest]) -> StreamSession:
+async def converse(
+    address: str, messages: Sequence[PublishStreamRequest], metadata: Sequence[tuple[str, str]] = ()
+) -> StreamSession:
     """Streams all messages as fast as they are taken, and reads the answers.
 
     Over a blocking channel: an asynchronous one that is writing when a stream ends does not tell how it ended.
@@ -97,7 +106,7 @@ async def converse(address: str, messages: Sequence[PublishStreamRequest]) -> St
         answers: list[PublishStreamResponse] = []
         with grpc.insecure_channel(address) as channel:
             try:
-                answers.extend(IngestServiceStub(channel).PublishStream(iter(messages)))
+                answers.extend(IngestServiceStub(channel).PublishStream(iter(messages), metadata=metadata))
             except grpc.RpcError as error:
                 return StreamSession(answers, Refused(error))
         return StreamSession(answers, None)
