@@ -17,13 +17,15 @@ from intercomd.v1.operations_pb2 import (
     ResumeConnectionRequest,
 )
 from intercomd.v1.outcome_pb2 import OutcomeType
+from intercomd_daemon.deliver.schedule.open_calls import MAIN_CALLS_MAX, RESERVE_CALLS_MAX
+from intercomd_daemon.deliver.worker import SETTLING_MAX
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from senders.client import Refused, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SKIPPED = Disposition.DISPOSITION_SKIPPED
-UNDER_WAY = 64 + 256
-"""Users whose calls may be under way, or their results on the way to the disk, at once."""
+UNDER_WAY = MAIN_CALLS_MAX + RESERVE_CALLS_MAX + SETTLING_MAX
+"""Users whose calls may be under way, each of them slow, or their results on the way to the disk, at once."""
 
 
 @pytest.fixture
@@ -149,12 +151,13 @@ async def test_bulk_envelopes_follow_all_normal_ones(daemon: Daemon, sandbox: Sa
         for n in range(300)
     ]
     clicked = [
-        envelope(f"normal-{n % 350}", "Clicked", at=n, envelope_id=f"normal-{n}", metadata={"n": n}) for n in range(700)
+        envelope(f"normal-{n % 500}", "Clicked", at=n, envelope_id=f"normal-{n}", metadata={"n": n})
+        for n in range(1000)
     ]
-    for sent in (imported, clicked[:350], clicked[350:]):
+    for sent in (imported, clicked[:500], clicked[500:]):
         await daemon.publish(*sent)
     status = await daemon.connection()
-    assert (status.waiting_normal, status.waiting_bulk) == (700, 300)
+    assert (status.waiting_normal, status.waiting_bulk) == (1000, 300)
     await daemon.operations.ResumeConnection(ResumeConnectionRequest())
     await daemon.ended([sent.envelope_id for sent in (*imported, *clicked)])
     names = [event.name for event in sandbox.events]

@@ -14,6 +14,7 @@ from intercomd.v1.operations_pb2 import (
     WatchOutcomesRequest,
 )
 from intercomd.v1.outcome_pb2 import OutcomeType
+from intercomd_daemon.deliver.schedule.open_calls import MAIN_CALLS_MAX, RESERVE_CALLS_MAX
 from intercomd_daemon.sandbox import Sandbox
 from senders.client import NOON, envelope
 
@@ -29,22 +30,24 @@ async def test_refused_token_suspends_the_connection_until_it_is_replaced(
     """Everything is accepted meanwhile, and no call but the probe is made; the token's file is read again."""
     await shared.heard("connection", state="delivering")
     shared_sandbox.workspace.set_access_token("another-token")
-    names = [f"kept-{number}" for number in range(100)]
+    names = [f"kept-{number}" for number in range(400)]
     answer = await shared.publish(*(envelope(name, "Opened", envelope_id=name) for name in names))
     assert {result.disposition for result in answer.results} == {ACCEPTED}
     line = await shared.heard("connection", state="suspended")
     assert line["level"] == "error"
     status = await shared.connection()
     assert (status.state, status.suspended_reason) == (SUSPENDED, "UNAUTHORIZED")
-    assert status.waiting_normal == 100
+    assert status.waiting_normal == 400
     (shared.folder / "token").write_text("another-token")
     await shared.ended(names)
     assert (await shared.connection()).state == ConnectionState.CONNECTION_STATE_DELIVERING
-    assert sum((event.external_id or "").startswith("kept-") for event in shared_sandbox.events) == 100
+    assert sum((event.external_id or "").startswith("kept-") for event in shared_sandbox.events) == 400
     shared_sandbox.workspace.set_access_token(TOKEN)
     (shared.folder / "token").write_text(TOKEN)
     refused = [call.path for call in shared_sandbox.calls if call.status == 401]
-    assert len(refused) <= 64 + 2, "those under way when it was noticed"
+    assert set(refused) <= {"/events", "/me"}
+    # Those under way when it was noticed; on a busy machine each of them may be slow.
+    assert refused.count("/events") <= MAIN_CALLS_MAX + RESERVE_CALLS_MAX
 
 
 async def test_failing_user_delays_only_itself_and_keeps_its_order(shared: Daemon, shared_sandbox: Sandbox) -> None:
