@@ -76,7 +76,7 @@ async def test_call_over_the_limit_waits_until_another_ends() -> None:
         await health_pb2_grpc.HealthStub(other).Check(health_pb2.HealthCheckRequest())
         assert len(listener.health._wakes) == CALLS_MAX
         open_calls[0].cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await one_more
     await listener.close(None)
 
@@ -161,7 +161,7 @@ async def frames_of(address: str) -> AsyncIterator[int]:
 async def test_connection_over_the_age_limit_gets_a_goaway() -> None:
     settings = IngestSettings(listen=("127.0.0.1:0",), connection_age_max_seconds=1.0)
     listener = await open_ingest(ingest_service(), settings)
-    async with asyncio.timeout(30), aclosing(frames_of(listener.addresses[0])) as frames:
+    async with asyncio.timeout(60), aclosing(frames_of(listener.addresses[0])) as frames:
         assert GOAWAY in [kind async for kind in frames]
     await listener.close(None)
 

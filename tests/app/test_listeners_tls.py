@@ -20,7 +20,7 @@ OWN = [("grpc.use_local_subchannel_pool", 1)]
 
 
 async def check(channel: grpc.aio.Channel) -> int:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
     return int(answer.status)
 
 

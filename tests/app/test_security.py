@@ -42,7 +42,7 @@ async def test_changed_files_are_in_use_soon(secured: Callable[..., Security], t
     context = tls.context
     watch = asyncio.create_task(security.watch())
     files.write_pair()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while tls.context is context:
             await asyncio.wait({watch}, timeout=0.01)
     watch.cancel()

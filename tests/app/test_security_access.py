@@ -97,7 +97,7 @@ class Answer(NamedTuple):
 
 async def call(channel: grpc.aio.Channel, method: str, metadata: Metadata = (), request: bytes = b"") -> Answer:
     """One call with one request, in the shape that fits methods of every kind; a response ends it."""
-    made = channel.unary_stream(method)(request, metadata=metadata, timeout=30)
+    made = channel.unary_stream(method)(request, metadata=metadata, timeout=60)
     try:
         if await made.read() is not grpc.aio.EOF:
             made.cancel()  # A watch would not end by itself.

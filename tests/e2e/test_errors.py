@@ -36,6 +36,7 @@ CASES = (
 
 @pytest.mark.parametrize(("data", "field"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 async def test_malformed_request_is_invalid_argument_and_takes_nothing(shared: Daemon, data: bytes, field: str) -> None:
+    await shared.heard("connection", state="delivering")
     publish = shared.channel.unary_unary("/intercomd.v1.IngestService/Publish")
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await publish(data)

@@ -53,6 +53,7 @@ def must_account_for_all(daemon: Daemon, count: int) -> None:
 @pytest.mark.fills("telemetry.log_stream.BUFFER_BYTES_MAX")
 async def test_unread_log_blocks_nothing_and_counts_lost_lines(start: Start, sandbox: Sandbox) -> None:
     daemon = await start()
+    await daemon.heard("connection", state="delivering")  # No other line than those of the test may be lost.
     daemon.read_log(on=False)
     await reject(daemon)
     missing = await lost(daemon)
@@ -71,6 +72,7 @@ async def test_unread_log_blocks_nothing_and_counts_lost_lines(start: Start, san
 
 async def test_log_lines_keep_their_order_around_a_loss(start: Start) -> None:
     daemon = await start()
+    await daemon.heard("connection", state="delivering")  # No other line than those of the test may be lost.
     daemon.read_log(on=False)
     await reject(daemon)
     daemon.read_log(on=True)
@@ -107,8 +109,9 @@ async def test_closed_log_reader_is_counted(tmp_path: Path, sandbox: Sandbox) ->
     daemon = await Daemon(tmp_path, sandbox.base_url).start()
     daemon.close_log()
     await reject(daemon, count=600)
-    while not await lost(daemon):
-        pass
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await lost(daemon):
+            pass
     assert await daemon.stop() == 0
     await daemon.close()
 

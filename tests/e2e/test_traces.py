@@ -21,8 +21,11 @@ def trace(number: int) -> str:
     return f"00-{number:032x}-{SPAN_ID}-01"
 
 
-async def test_spans_follow_an_envelope_from_its_caller_to_intercom(start: Start, sandbox: Sandbox) -> None:
+async def test_spans_follow_an_envelope_from_its_caller_to_intercom(
+    start: Start, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By the call's metadata, by the envelope's own context, and after a restart that came between."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
     sandbox.workspace.add_contact("u1")
     async with collector() as receiver:
         daemon = await start(traces={"endpoint": receiver.endpoint})
@@ -37,6 +40,7 @@ async def test_spans_follow_an_envelope_from_its_caller_to_intercom(start: Start
         await sandbox.start()
         await daemon.start()
         await daemon.ended(["three"])
+        await receiver.until(lambda received: len(received.named("POST /events")) >= 3)
         assert await daemon.stop() == 0
         accepted = {span.trace_id.hex() for span in receiver.named("accept")}
         called = {span.trace_id.hex() for span in receiver.named("POST /events")}

@@ -27,11 +27,25 @@ class Listener(grpc.GenericRpcHandler):
     def __init__(self) -> None:
         settings = CallerSettings(name="shop", token_sha256=(hash_of(TOKEN),), envelopes_per_second=1)
         authenticator = Authenticator(Callers({"shop": settings}, {}))
-        self.ended: list[tuple[str, str, str]] = []
-        """Method, code and caller of each call that has ended."""
+        self._ended: list[tuple[str, ...]] = []
+        self._changed = asyncio.Event()
         self._gate = MethodGate(authenticator, lambda _: None, certificates=False)
-        ingest_service(Guard(ANYONE, authenticator, lambda *call: self.ended.append(call))).add_to(self._gate)
+        ingest_service(Guard(ANYONE, authenticator, self._on_end)).add_to(self._gate)
         self._arrived = asyncio.Semaphore(0)
+
+    def _on_end(self, *call: str) -> None:
+        self._ended.append(call)
+        self._changed.set()
+
+    async def ended(self, count: int) -> list[tuple[str, ...]]:
+        """Returns method, code and caller of each call that has ended, once there are that many.
+
+        A caller may receive its status before.
+        """
+        while len(self._ended) < count:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._ended
 
     def service(self, details: grpc.HandlerCallDetails) -> Handler | None:
         handler = self._gate.service(details)
@@ -65,7 +79,7 @@ async def test_call_above_the_quota_is_refused_before_its_request(
     await channel.unary_unary(f"/{SERVICE}/Publish")(MANY, metadata=METADATA)
     call = channel.stream_unary(f"/{SERVICE}/{method}")(metadata=METADATA)
     assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert listener.ended == [("Publish", "OK", "shop"), (method, "RESOURCE_EXHAUSTED", "shop")]
+    assert await listener.ended(2) == [("Publish", "OK", "shop"), (method, "RESOURCE_EXHAUSTED", "shop")]
 
 
 @pytest.mark.parametrize("method", ["Publish", "Preview"])
@@ -78,7 +92,7 @@ async def test_request_is_refused_if_the_quota_was_used_up_while_it_was_sent(
     await early.write(ONE)
     await early.done_writing()
     assert await early.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert listener.ended == [("Publish", "OK", "shop"), (method, "RESOURCE_EXHAUSTED", "shop")]
+    assert await listener.ended(2) == [("Publish", "OK", "shop"), (method, "RESOURCE_EXHAUSTED", "shop")]
 
 
 async def test_stream_above_the_quota_is_not_refused(listener: Listener, channel: grpc.aio.Channel) -> None:
@@ -87,5 +101,5 @@ async def test_stream_above_the_quota_is_not_refused(listener: Listener, channel
     for _ in range(2):
         await listener.next_call()
     await stream.done_writing()
-    assert listener.ended == [("Publish", "OK", "shop")]
+    assert await listener.ended(1) == [("Publish", "OK", "shop")]
     stream.cancel()

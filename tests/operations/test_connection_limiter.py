@@ -38,7 +38,7 @@ async def test_connection_over_the_limit_is_closed_at_once() -> None:
     assert said == b""
     (_, leaving), _ = guests.pop()
     leaving.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not said:
             refused.close()
             (_, refused), said = await come(listener)
@@ -75,7 +75,7 @@ async def test_connections_in_their_handshake_count(tmp_path: Path) -> None:
     for (_, writer), farewell in zip(silent, (b"", b"no TLS at all\r\n" * 10) * CONNECTIONS_MAX, strict=False):
         writer.write(farewell)
         writer.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await answered():
             pass
     await listener.close()
@@ -87,7 +87,7 @@ async def test_close_ends_handshakes_in_progress(tmp_path: Path) -> None:
     listener = await listen_http(hello, ["127.0.0.1:0"], tls=lambda: tls.context)
     host, _, port = listener.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not listener._limiter.handshakes:
             await (await asyncio.open_connection(host, int(port)))[1].drain()
         await listener.close()

@@ -15,7 +15,7 @@ from intercomd_daemon.operations.service import SERVICE
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SOON_SECONDS = 20.0
+SOON_SECONDS = 60.0
 
 
 class Served(NamedTuple):

@@ -22,7 +22,7 @@ from intercomd_daemon.spool.rows import OutcomeFilter
 
 JOURNAL = 200
 """Outcomes that the journal of the fixture holds."""
-SOON_SECONDS = 30.0
+SOON_SECONDS = 60.0
 Stub = OperationsServiceStub
 End = Callable[..., Awaitable[Outcome]]
 Watch = grpc.aio.UnaryStreamCall

@@ -158,7 +158,7 @@ async def test_outcomes_of_another_daemon_wake_watchers(
     two.fleet.on_outcomes(woken.set)
     (key,) = await one.append([row("a")])
     await (await one.acquire("w")).settle([Settlement("default", [ended(key, "a")])])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await woken.wait()
 
 

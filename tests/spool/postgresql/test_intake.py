@@ -89,7 +89,7 @@ async def test_appends_are_refused_while_too_many_bytes_wait(open_daemon: Open, 
 
 async def test_append_reads_the_indexes_of_ids_and_seconds_and_no_other_row(open_daemon: Open, row: Make) -> None:
     """Whatever the statistics of the tables are: a new database has none, and sessions keep their plans."""
-    spool = await open_daemon()
+    spool = await open_daemon(poll_seconds=3_600.0)
     for start in range(0, 20_000, 2_000):
         await spool.append([row(str(n), f"user-{n}", seconds=((n, 1),)) for n in range(start, start + 2_000)])
     await spool._appending.fetch("SELECT pg_stat_force_next_flush()")

@@ -39,7 +39,7 @@ async def test_refusals_of_one_daemon_are_listed_by_another(open_daemon: Open, c
 async def test_refusals_are_written_by_themselves_and_at_the_end(open_daemon: Open, clock: SimpleNamespace) -> None:
     one, two = await open_daemon(), await open_daemon()
     one.keep_refusals([refusal("soon", clock)])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await names(two):
             pass
     one.keep_refusals([refusal("last", clock)])

@@ -60,9 +60,10 @@ async def test_job_past_its_deadline_ends_the_connection(url: str) -> None:
     session = session_of(url)
     await session.start()
     first = await session.fetch_value("SELECT pg_backend_pid()")
-    session.deadline_seconds = 0.2
+    usual, session.deadline_seconds = session.deadline_seconds, 0.2
     with pytest.raises(AnswerLost):
         await session.fetch_value("SELECT pg_sleep(60)")
+    session.deadline_seconds = usual
     assert await session.fetch_value("SELECT pg_backend_pid()") != first
     await session.close()
 
@@ -75,9 +76,11 @@ async def test_connection_that_does_not_begin_in_time_is_replaced(url: str) -> N
         pids.append(await connection.fetchval("SELECT pg_backend_pid()"))
         if len(pids) == 2:
             await connection.fetchval("SELECT pg_sleep(60)")
-        return replaced.set if len(pids) == 3 else None
+        session.deadline_seconds = usual
+        return replaced.set if len(pids) > 2 else None
 
     session = Session(lambda: asyncpg.connect(url), begin)
+    usual = session.deadline_seconds
     await session.start()
     session.deadline_seconds = 0.5
     with pytest.raises(AnswerLost):
@@ -122,7 +125,7 @@ async def test_session_reports_once_that_the_database_is_away_and_that_it_is_bac
     await session.start()
     with pytest.raises(AnswerLost):
         await session.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await back.wait()
     assert reports == ["no host accepts writes", ""]
     assert await session.fetch_value("SELECT 1") == 1

@@ -67,7 +67,7 @@ async def test_discard_of_a_cancelled_caller_is_reported(open_file: Open, row: M
     asyncio.get_running_loop().call_soon(discarding.cancel)
     with pytest.raises(asyncio.CancelledError):
         await discarding
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await reports.wait()
     assert await spool.count_dead_letters(DeadLetterFilter()) == 0
 

@@ -24,7 +24,7 @@ from intercomd_daemon.spool.base import Intake
 NOW = 1_760_000_000.5
 LIMITS = IngestSettings()
 RULES = {"default": ConnectionSettings(name="default")}
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 OPTIONS = [("grpc.max_receive_message_length", 4 * LIMITS.request_bytes_max), ("grpc.max_send_message_length", -1)]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 READ_SECONDS = 0.5
 """After which a server that neither answers nor closes is taken to wait for more."""
+WAIT_SECONDS = 60.0
 DATA, HEADERS, RESET, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
 
 
@@ -42,6 +43,12 @@ async def said(address: str, data: bytes) -> bytes:
     except (TimeoutError, ConnectionError):
         pass  # the bytes that came until then are the answer
     return answer
+
+
+async def said_first(address: str, data: bytes) -> bytes:
+    """The first line of what is answered to these bytes."""
+    async with asyncio.timeout(WAIT_SECONDS), connected(address, data) as reader:
+        return await reader.readline()
 
 
 def resident_bytes(pid: int) -> int:
