@@ -80,22 +80,23 @@ async def kept(
 async def test_accept_returns_after_the_commit_and_reports_afterwards(
     acceptor: Acceptor, spool: MemorySpool, report: RecordingReport
 ) -> None:
-    results = await acceptor.accept(
-        [
-            sent(envelope_id="a"),
-            sent(envelope_id="b", customer_id=""),
-            sent(envelope_id="c", event=OtherEvent("x")),
-            sent(envelope_id="d", customer_id="", email="Ada@b.c", priority=Priority.BULK, traceparent=""),
-        ]
-    )
+    envelopes = [
+        sent(envelope_id="a"),
+        sent(envelope_id="b", customer_id=""),
+        sent(envelope_id="c", event=OtherEvent("x")),
+        sent(envelope_id="d", customer_id="", email="Ada@b.c", priority=Priority.BULK, traceparent=""),
+    ]
+    results = await acceptor.accept(envelopes)
     assert [result.disposition for result in results] == [
         Disposition.ACCEPTED,
         Disposition.REJECTED,
         Disposition.SKIPPED,
         Disposition.ACCEPTED,
     ]
-    assert await kept(spool) == [results[0].accepted]
-    assert await kept(spool, priority=Priority.BULK) == [results[3].accepted]
+    assert await kept(spool) == [decide(envelopes[0], RULES, NOW).accepted]
+    assert await kept(spool, priority=Priority.BULK) == [decide(envelopes[3], RULES, NOW).accepted]
+    assert [result.event_time for result in results] == [sent().event_time, None, None, sent().event_time]
+    assert not any(result.accepted for result in results)
     bulk = await spool.read("default", Priority.BULK, 0, 10, 1 << 20)
     assert [row.lane for row in bulk.rows] == ["e:ada@b.c"]
     assert report.batches == []  # The report comes after the response.
@@ -122,10 +123,11 @@ async def test_shifted_time_is_stored_and_returned(acceptor: Acceptor, spool: Me
     first, second = await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert [finding.reason for finding in second.adjustments] == ["TIME_SHIFTED"]
     assert first.adjustments == ()
-    assert await kept(spool) == [first.accepted, second.accepted]
-    assert second.accepted is not None
-    assert second.accepted.adjustments == second.adjustments
-    assert second.accepted.events[0].created_at == sent().event_time + 1
+    stored = await kept(spool)
+    assert stored[0] == decide(sent(envelope_id="a"), RULES, NOW).accepted
+    assert [each.adjustments for each in stored] == [(), second.adjustments]
+    times = [each.events[0].created_at for each in stored]
+    assert times == [first.event_time, second.event_time] == [sent().event_time, sent().event_time + 1]
 
 
 async def test_claims_are_stored_and_honoured_after_a_restart(report: RecordingReport) -> None:
@@ -160,8 +162,7 @@ async def test_full_spool_refuses_the_request_and_a_repeat_gets_the_same_seconds
         await acceptor.accept([sent(envelope_id="a"), sent(envelope_id="b")])
     assert (full.appends, report.batches) == ([], [])
     (result,) = await acceptor.accept([sent(envelope_id="b")])
-    assert result.accepted is not None
-    assert result.accepted.events[0].created_at == sent().event_time + 1
+    assert result.event_time == sent().event_time + 1
 
 
 async def test_full_spool_does_not_refuse_a_request_without_accepted_envelopes(report: RecordingReport) -> None:

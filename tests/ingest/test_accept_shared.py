@@ -35,7 +35,7 @@ def key(name: str = "Order placed", shift: int = 0, sent_at: int = SENT_AT) -> i
 
 
 def shifts(decisions: list[Decision]) -> list[int]:
-    return [decision.accepted.events[0].created_at - SENT_AT for decision in decisions if decision.accepted]
+    return [decision.event_time - SENT_AT for decision in decisions if decision.event_time is not None]
 
 
 def stored_shifts(spool: SharedSpool) -> dict[str, int]:
@@ -80,11 +80,25 @@ async def test_other_envelopes_of_the_request_keep_their_order_and_seconds(repor
     assert [decision.envelope_id for decision in decisions] == ["a", "b", "rejected", "c", "d"]
     assert decisions[2].disposition is Disposition.REJECTED
     assert spool.appends == [["a", "b", "c", "d"]]
-    times = {decision.envelope_id: decision.accepted.events for decision in decisions if decision.accepted}
-    assert times["a"][0].created_at == SENT_AT
-    assert sorted(times[name][0].created_at - SENT_AT for name in "bc") == [1, 2]
+    times = {decision.envelope_id: decision.event_time for decision in decisions if decision.event_time is not None}
+    assert times["a"] == SENT_AT
+    assert sorted(times[name] - SENT_AT for name in "bc") == [1, 2]
     await report.reported.wait()
     assert report.batches == [decisions]
+
+
+async def test_event_that_is_shifted_twice_counts_from_the_time_that_was_sent(report: RecordingReport) -> None:
+    """The first shift is against the other envelope of the request, the second one against another process."""
+    spool = SharedSpool([{key(shift=1): OTHER_OWNER}, {key(shift=2): OTHER_OWNER}])
+    envelopes = [sent(envelope_id=name, user_attributes=[("plan", name)]) for name in "ab"]
+    decisions = await acceptor(spool, report).accept(envelopes)
+    assert (shifts(decisions), stored_shifts(spool), spool.attempts) == ([0, 3], {"a": 0, "b": 3}, 3)
+    (finding,) = decisions[1].adjustments
+    assert "shifted by 3 s" in finding.message
+    stored = [unpack(row.data, AcceptedEnvelope) for row in spool.rows]
+    assert [each.adjustments for each in stored] == [(), (finding,)]
+    updates = [each.contact_update.attributes for each in stored if each.contact_update]
+    assert updates == [{"plan": "a"}, {"plan": "b"}]
 
 
 async def test_every_event_of_an_envelope_gets_a_free_second(report: RecordingReport) -> None:

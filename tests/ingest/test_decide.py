@@ -41,6 +41,7 @@ from intercomd_daemon.ingest.decoded import (
 )
 from intercomd_daemon.ingest.settings import IngestSettings
 
+TRACE = f"00-{1:032x}-{2:016x}-01"
 NOW = 1_760_000_000.75
 DEVELOPMENT = Environment.DEVELOPMENT
 RULES = {
@@ -104,6 +105,7 @@ def test_accepted_envelope_has_the_operations_to_deliver() -> None:
             "",
             b"encoded",
         ),
+        envelope.event_time,
     )
 
 
@@ -270,6 +272,19 @@ def test_purchase_is_expanded() -> None:
     result = decide(sent(event=PURCHASE, connection="open", source=Source.WEB), RULES, NOW)
     assert result.accepted is not None
     assert len(result.accepted.events) == 3
+    assert result.event_time == result.accepted.events[0].created_at
+
+
+def test_decision_without_an_event_has_no_event_time() -> None:
+    assert decide(sent(event=None, user_attributes=[("a", 1)]), RULES, NOW).event_time is None
+    assert decide(sent(event=OtherEvent("x"), user_attributes=[("a", 1)]), RULES, NOW).event_time is None
+
+
+@pytest.mark.parametrize(("own", "of_the_call", "expected"), [(TRACE, "", TRACE), ("", TRACE, TRACE), ("", "", "")])
+def test_decision_has_the_trace_context_of_the_envelope(own: str, of_the_call: str, expected: str) -> None:
+    result = decide(sent(traceparent=own), RULES, NOW, traceparent=of_the_call)
+    assert result.accepted is not None
+    assert result.traceparent == result.accepted.traceparent == expected
 
 
 def test_session_end_becomes_an_event_unless_it_is_off() -> None:

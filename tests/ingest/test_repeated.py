@@ -1,17 +1,15 @@
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.repeated import MESSAGE_KEPT_MAX, VIOLATIONS_KEPT_MAX, pack_results, results_of
 from intercomd_daemon.spool.forwarded import Forwarded
 
-STORED = AcceptedEnvelope("a", "u-1", "", 1.0, (), (), "", b"")
-
 
 def accepted(name: str) -> Decision:
-    return Decision(name, "default", Disposition.ACCEPTED, accepted=STORED)
+    return Decision(name, "default", Disposition.ACCEPTED)
 
 
-def kept(*decisions: Decision, duplicates: tuple[int, ...] = ()) -> dict[str, Decision]:
-    forwarded = Forwarded("edge", "agent-1", "default", 1, pack_results(decisions), duplicates)
+def kept(*decisions: Decision, repeated: str = "", duplicates: tuple[int, ...] = ()) -> dict[str, Decision]:
+    forwarded = Forwarded("edge", "agent-1", "default", 1, pack_results(decisions, repeated), duplicates)
     return dict(results_of(forwarded))
 
 
@@ -36,8 +34,7 @@ def test_results_are_those_that_were_sent() -> None:
 
 
 def test_repeated_result_is_packed_as_a_duplicate_and_is_no_row() -> None:
-    repeated = Decision("a", "default", Disposition.ACCEPTED)
-    found = kept(repeated, accepted("b"), accepted("c"), duplicates=(0,))
+    found = kept(accepted("a"), accepted("b"), accepted("c"), repeated="a", duplicates=(0,))
     assert [each.disposition for each in found.values()] == [
         Disposition.DUPLICATE,
         Disposition.DUPLICATE,

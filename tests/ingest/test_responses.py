@@ -3,7 +3,7 @@
 import pytest
 
 from intercomd.v1 import ingest_pb2 as pb
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, TrackEvent, UpdateContact
+from intercomd_daemon.envelope import Finding
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
@@ -11,12 +11,10 @@ from intercomd_daemon.ingest.responses import preview_response, publish_response
 from intercomd_daemon.spool.rows import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
-EVENTS = (TrackEvent("a", 1000, b""), TrackEvent("a", 1001, b""))
-ACCEPTED = AcceptedEnvelope("e-1", "u", "", 1.0, EVENTS, (), "", b"")
 
 
 def accepted(**given: object) -> Decision:
-    fields = {"envelope_id": "e-1", "connection": "default", "disposition": Disposition.ACCEPTED, "accepted": ACCEPTED}
+    fields = {"envelope_id": "e-1", "connection": "default", "disposition": Disposition.ACCEPTED, "event_time": 1000}
     return Decision(**fields | given)
 
 
@@ -46,8 +44,7 @@ def test_result_of_an_envelope_not_accepted_has_no_event_time(disposition: Dispo
 
 
 def test_result_of_attributes_alone_has_no_event_time() -> None:
-    plain = AcceptedEnvelope("e-1", "u", "", 1.0, (UpdateContact({"a": 1}),), (), "", b"")
-    assert not publish_response([accepted(accepted=plain)], USAGE, 100.0).results[0].HasField("event_time")
+    assert not publish_response([accepted(event_time=None)], USAGE, 100.0).results[0].HasField("event_time")
 
 
 def test_result_cuts_an_id_that_is_too_long() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.telemetry.traces import LINKS_MAX, Traces
 from senders.otlp import Collector, attributes_of, collector
@@ -17,8 +16,7 @@ def trace(number: int, flags: str = "01") -> str:
 
 
 def decision(traceparent: str = "", disposition: Disposition = Disposition.ACCEPTED) -> Decision:
-    envelope = AcceptedEnvelope("e", "u", "", 1.0, (), (), traceparent, b"")
-    return Decision("e", "default", disposition, accepted=envelope)
+    return Decision("e", "default", disposition, traceparent=traceparent)
 
 
 async def sent(receiver: Collector, *, sample_ratio: float = 1.0) -> Traces:

@@ -24,7 +24,7 @@ from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.spool.base import Intake
 from intercomd_daemon.spool.forwarded import Forwarded
-from intercomd_daemon.spool.record import pack
+from intercomd_daemon.spool.record import pack, unpack
 from intercomd_daemon.spool.rows import Incoming
 from intercomd_daemon.trace_context import request_traceparent
 
@@ -59,8 +59,10 @@ class _Request(NamedTuple):
     decisions: list[Decision]
     rows: list[Incoming]
     """One for each accepted envelope."""
-    origins: list[tuple[int, Decision]]
-    """For each row the index of its decision, and the decision before seconds were allocated."""
+    indexes: list[int]
+    """For each row the index of its decision."""
+    unshifted: dict[int, AcceptedEnvelope]
+    """By the place of its row, an envelope as it was before its events got other seconds."""
     refusals: list[Refusal]
     """What the trail keeps of each rejected or skipped envelope."""
     traceparent: str
@@ -138,7 +140,7 @@ class Acceptor:
         finally:
             self._coalescer.on_response()
         # 4. The append found the duplicates, in the transaction that wrote the other rows.
-        results = _with_duplicates(request.decisions, keys)
+        results = _with_duplicates(request, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
         times = AcceptTimes(received, decided, self._clock() if keys else 0.0)
         new = [each for each in results if each.envelope_id not in request.repeated] if request.repeated else results
@@ -180,13 +182,13 @@ class Acceptor:
         return request.decisions
 
     def _new_request(self, caller: Caller) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [], [], request_traceparent.get(), caller, "", {})
+        return _Request(self._rules, self._clock(), [], [], [], {}, [], request_traceparent.get(), caller, "", {})
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, origins, refusals, traceparent, caller, connection, repeated = request
+        rules, now, decisions, rows, indexes, _, refusals, traceparent, caller, connection, repeated = request
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
@@ -204,8 +206,8 @@ class Acceptor:
                     if len(operations) > 1 and type(operations[-2]) is TrackEvent:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if to_append:
-                        origins.append((len(decisions), decision))
-                        decision, row = self._enter(decision, accepted, request)
+                        decision, row = self._enter(len(rows), decision, accepted, request)
+                        indexes.append(len(decisions))
                         rows.append(row)
                 else:
                     refusals.append(refusal_of(envelope, decision, now, caller.name))
@@ -214,28 +216,48 @@ class Acceptor:
                 await asyncio.sleep(PAUSE_SECONDS)
                 turn_ends = time() + TURN_SECONDS
 
-    def _enter(self, result: Decision, envelope: AcceptedEnvelope, request: _Request) -> tuple[Decision, Incoming]:
+    def _enter(
+        self, place: int, decision: Decision, envelope: AcceptedEnvelope, request: _Request
+    ) -> tuple[Decision, Incoming]:
         """Allocates seconds to the events, and returns the decision with their final times and the row to append.
 
         The claims travel with the row, so that one commit stores both. Without `same_second = "shift"`, and without an
         id that a repeat would have, too, events keep their times: a repeat would shift against its first delivery.
+
+        The decision does not hold the envelope any longer. The next envelope then uses its memory, which is in the
+        processor's caches; the memory of a whole request is not.
         """
+        name, priority, recognised = decision.connection, decision.priority, decision.recognised
         lane = lane_of(envelope.customer_id, envelope.email)
+        event_time = decision.event_time
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
-        if events and result.recognised and request.rules[result.connection].same_second == "shift":
+        if events and recognised and request.rules[name].same_second == "shift":
             latest = int(request.now) + CLOCK_SKEW_SECONDS
-            allocation = self._seconds.allocate(result.connection, lane, envelope.envelope_id, events, latest)
+            allocation = self._seconds.allocate(name, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
+            event_time = allocation.events[0].created_at
             if allocation.findings:
+                request.unshifted[place] = envelope
+                operations = replace_events(envelope.operations, allocation.events)
                 adjustments = envelope.adjustments + allocation.findings
-                envelope = replace(
-                    envelope, operations=replace_events(envelope.operations, allocation.events), adjustments=adjustments
-                )
-                result = replace(result, accepted=envelope, adjustments=adjustments)
-        name, priority, envelope_id = result.connection, result.priority, result.envelope_id
-        data, recognised = pack(envelope), result.recognised
-        return result, Incoming(name, priority, lane, envelope_id, data, recognised, pairs, envelope.email)
+                envelope = replace(envelope, operations=operations, adjustments=adjustments)
+        envelope_id = envelope.envelope_id
+        row = Incoming(name, priority, lane, envelope_id, pack(envelope), recognised, pairs, envelope.email)
+        decided = Decision(
+            envelope_id,
+            name,
+            decision.disposition,
+            (),
+            envelope.adjustments,
+            decision.adjustments_omitted,
+            priority,
+            recognised,
+            None,
+            event_time,
+            envelope.traceparent,
+        )
+        return decided, row
 
     async def _append(self, request: _Request, forwarded: Forwarded | None) -> list[int]:
         """Appends the rows, and returns their keys.
@@ -256,9 +278,12 @@ class Acceptor:
 
         An event whose second is not taken gets it again, as its owner.
         """
-        for place, (index, origin) in enumerate(request.origins):
-            if origin.accepted is not None and not taken.isdisjoint(key for key, _ in request.rows[place].seconds):
-                request.decisions[index], request.rows[place] = self._enter(origin, origin.accepted, request)
+        for place, row in enumerate(request.rows):
+            if not taken.isdisjoint(key for key, _ in row.seconds):
+                envelope = request.unshifted.get(place) or unpack(row.data, AcceptedEnvelope)
+                index = request.indexes[place]
+                entered = self._enter(place, request.decisions[index], envelope, request)
+                request.decisions[index], request.rows[place] = entered
 
 
 def _check_connection(name: str, caller: Caller, only: str) -> None:
@@ -274,7 +299,7 @@ def _to_keep(request: _Request, forwarder: Forwarder) -> Forwarded | None:
     """Returns what the spool is to remember of a forwarded request; None: it remembers all of it."""
     if all(each.envelope_id in request.repeated for each in request.decisions):
         return None
-    data = pack_results(request.decisions)
+    data = pack_results(request.decisions, request.repeated)
     return Forwarded(request.caller.name, forwarder.agent_id, request.connection, forwarder.sequence, data)
 
 
@@ -301,14 +326,11 @@ def _expanded(expanded_bytes: int, envelope: AcceptedEnvelope) -> int:
     return expanded_bytes
 
 
-def _with_duplicates(decisions: Sequence[Decision], keys: Sequence[int]) -> list[Decision]:
-    """Returns the decisions, with DUPLICATE where the spool returned no key for an accepted envelope."""
-    if all(keys):
-        return list(decisions)
-    remaining = iter(keys)
-    return [
-        replace(result, disposition=Disposition.DUPLICATE)
-        if result.accepted is not None and not next(remaining)
-        else result
-        for result in decisions
-    ]
+def _with_duplicates(request: _Request, keys: Sequence[int]) -> list[Decision]:
+    """Returns the decisions, with DUPLICATE where the spool returned no key for a row."""
+    results = list(request.decisions)
+    if not all(keys):
+        for index, key in zip(request.indexes, keys, strict=True):
+            if not key:
+                results[index] = replace(results[index], disposition=Disposition.DUPLICATE)
+    return results

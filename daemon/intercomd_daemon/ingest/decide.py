@@ -70,6 +70,8 @@ def decide(
         envelope.priority,
         envelope.recognised,
         accepted,
+        events[0].created_at if events else None,
+        traceparent,
     )
 
 

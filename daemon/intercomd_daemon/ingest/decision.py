@@ -66,7 +66,10 @@ class AcceptTimes(NamedTuple):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The disposition of one envelope with its reasons and, if it is accepted, the envelope to store."""
+    """The disposition of one envelope with its reasons and, if it is accepted, the envelope to store.
+
+    Once the row of an accepted envelope is made, its decision holds the envelope no longer.
+    """
 
     envelope_id: str
     connection: str
@@ -79,6 +82,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     priority: Priority = Priority.NORMAL
     recognised: bool = True
     accepted: AcceptedEnvelope | None = None
-    """Set where the disposition is ACCEPTED, unless an earlier attempt of a forwarded request stored the envelope."""
+    """Set where the disposition is ACCEPTED, until the row is made."""
     event_time: int | None = None
-    """The provisional time of an event that another daemon decides on, Unix seconds; None otherwise."""
+    """The time of its first event, Unix seconds; provisional if another daemon decides on it. None: it has none."""
+    traceparent: str = ""
+    """Of an accepted envelope."""

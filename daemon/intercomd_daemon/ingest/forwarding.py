@@ -64,6 +64,7 @@ def decide_forwarded(
         recognised=envelope.recognised,
         accepted=accepted,
         event_time=created_at if envelope.event is not None else None,
+        traceparent=accepted.traceparent,
     )
 
 

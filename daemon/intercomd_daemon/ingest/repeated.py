@@ -3,7 +3,7 @@
 Texts are cut: an agent shows them as the reasons of its dead letters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 
@@ -29,14 +29,14 @@ class _Results(msgspec.Struct, frozen=True, array_like=True):
     """In the order of the request; those with the disposition ACCEPTED are the rows of its append."""
 
 
-def pack_results(decisions: Sequence[Decision]) -> bytes:
-    """Returns the results before duplicates are known. One that is repeated is packed as a duplicate."""
-    return record.pack(_Results(tuple(_result(decision) for decision in decisions)))
+def pack_results(decisions: Sequence[Decision], repeated: Container[str]) -> bytes:
+    """Returns the results before duplicates are known. Those of `repeated` ids have no row: they become duplicates."""
+    return record.pack(_Results(tuple(_result(decision, repeated) for decision in decisions)))
 
 
-def _result(decision: Decision) -> _Result:
+def _result(decision: Decision, repeated: Container[str]) -> _Result:
     disposition = decision.disposition
-    if disposition is Disposition.ACCEPTED and decision.accepted is None:
+    if disposition is Disposition.ACCEPTED and decision.envelope_id in repeated:
         disposition = Disposition.DUPLICATE
     kept = tuple(
         Finding(each.reason, each.field[:MESSAGE_KEPT_MAX], each.message[:MESSAGE_KEPT_MAX])

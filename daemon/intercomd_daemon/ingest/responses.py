@@ -78,12 +78,8 @@ def _fill(message: EnvelopeResult, result: Decision) -> None:
         message.adjustments.add(reason=adjustment.reason, field=adjustment.field, message=adjustment.message)
     if result.adjustments_omitted:
         message.adjustments_omitted = result.adjustments_omitted
-    if result.accepted is not None and result.disposition is _ACCEPTED:
-        events = result.accepted.events
-        if events:
-            message.event_time.seconds = events[0].created_at
-        elif result.event_time is not None:
-            message.event_time.seconds = result.event_time
+    if result.event_time is not None and result.disposition is _ACCEPTED:
+        message.event_time.seconds = result.event_time
 
 
 def _short_id(envelope_id: str) -> str:

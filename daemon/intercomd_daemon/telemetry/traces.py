@@ -71,7 +71,7 @@ class Traces:
     def on_decisions(self, results: Sequence[Decision], times: AcceptTimes, traceparent: str) -> None:
         """Makes the spans of an accepted request; `traceparent` is that of its metadata."""
         contexts = [traceparent] if traceparent else []
-        contexts += [result.accepted.traceparent for result in results if result.accepted is not None]
+        contexts += [result.traceparent for result in results if result.traceparent]
         accepted = sum(result.disposition is Disposition.ACCEPTED for result in results)
         attributes = {"intercomd.envelopes": len(results), "intercomd.accepted": accepted}
         span = self._start("accept", self._api.SpanKind.SERVER, contexts, times.received, attributes)
