@@ -55,7 +55,7 @@ def test_outcome_of_a_result(result: Result, expected: Outcome, *, dead: bool) -
 
 @pytest.mark.parametrize(
     ("reply", "message"),
-    [(Reply("INVALID_ARGUMENT", "too many"), "too many"), (Reply("RESOURCE_EXHAUSTED"), "RESOURCE_EXHAUSTED")],
+    [(Reply("INVALID_ARGUMENT", "too many"), "too many"), (Reply("INVALID_ARGUMENT"), "INVALID_ARGUMENT")],
 )
 def test_envelope_that_is_refused_alone_becomes_a_dead_letter(reply: Reply, message: str) -> None:
     completion = refuse(7, ENVELOPE, reply, "eu", 9.0)

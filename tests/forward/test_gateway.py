@@ -8,6 +8,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from forwarding.garbled import GarbledServer
 from forwarding.scripted import Refusal, ScriptedGateway, accept, info
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse
@@ -163,4 +164,16 @@ async def test_refused_validation_and_preview_are_the_callers_fault() -> None:
         assert [each.envelope_id for each in validated.results] == ["a", "b"]
         previewed = await gateway.preview([A, B])
         assert [each.result.envelope_id for each in previewed.previews] == ["a", "b"]
+        await gateway.close()
+
+
+async def test_response_that_cannot_be_decoded_is_an_error_of_the_call() -> None:
+    async with GarbledServer() as server:
+        gateway = Gateway(UpstreamSettings(target=server.address))
+        for reply in (await gateway.publish([A], "agent-1", 7, "spool-1"), await gateway.probe("eu")):
+            assert (reply.code, reply.results) == ("INTERNAL", ())
+            assert reply.message.startswith("the response is not a PublishResponse (")
+        assert await gateway.validate([A]) is None
+        with pytest.raises(RetryLater, match="the response is not a PreviewResponse"):
+            await gateway.preview([A])
         await gateway.close()

@@ -29,7 +29,7 @@ OK = Reply("OK", spool_id="s-1", results=(Result(1),))
         (Reply("DEADLINE_EXCEEDED"), Advice(Next.REPEAT)),
         (Reply("INTERNAL"), Advice(Next.REPEAT)),
         (Reply("RESOURCE_EXHAUSTED", retry_after_seconds=0.5), Advice(Next.REPEAT)),
-        (Reply("RESOURCE_EXHAUSTED"), Advice(Next.DIVIDE)),
+        (Reply("RESOURCE_EXHAUSTED"), Advice(Next.REPEAT)),
         (Reply("INVALID_ARGUMENT"), Advice(Next.DIVIDE)),
         (Reply("UNAUTHENTICATED", reason="CREDENTIALS_INVALID"), Advice(Next.SUSPEND, "UPSTREAM_UNAUTHENTICATED")),
         (Reply("PERMISSION_DENIED", reason="CONNECTION_NOT_ALLOWED"), Advice(Next.SUSPEND, "UPSTREAM_FORBIDDEN")),
@@ -43,6 +43,18 @@ OK = Reply("OK", spool_id="s-1", results=(Result(1),))
 )
 def test_advice_for_a_request_of_one_envelope(reply: Reply, expected: Advice) -> None:
     assert advise(reply, 1) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply("INVALID_ARGUMENT"), Next.DIVIDE),
+        (Reply("RESOURCE_EXHAUSTED"), Next.DIVIDE),
+        (Reply("RESOURCE_EXHAUSTED", retry_after_seconds=0.5), Next.REPEAT),
+    ],
+)
+def test_refused_request_of_several_envelopes_is_divided(reply: Reply, expected: Next) -> None:
+    assert advise(reply, 2) == Advice(expected)
 
 
 UNKNOWN = Reply("OK", spool_id="s-1", results=(Result(4, (Finding("UNKNOWN_CONNECTION", "connection", "unknown"),)),))

@@ -155,13 +155,14 @@ class Gateway:
             previous, self._channel = self._channel, self._open()
             if previous is not None:
                 await previous.close(self._call_seconds)  # calls of other connections may end
-        call: grpc.aio.UnaryUnaryMultiCallable[bytes, Response] = self._channel.unary_unary(
-            _SERVICE + method, response_deserializer=kind.FromString
-        )
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_SERVICE + method)
+        metadata = tuple(self._access.metadata())
         try:
-            return await call(request, timeout=self._call_seconds, metadata=tuple(self._access.metadata()))
+            return kind.FromString(await call(request, timeout=self._call_seconds, metadata=metadata))
         except grpc.aio.AioRpcError as error:
             return read_error(error.code().name, error.details() or "", error.trailing_metadata())
+        except DecodeError as error:
+            return Reply(grpc.StatusCode.INTERNAL.name, f"the response is not a {kind.DESCRIPTOR.name} ({error})")
 
     def _open(self) -> grpc.aio.Channel:
         credentials = self._access.channel_credentials()

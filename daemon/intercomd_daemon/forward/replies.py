@@ -78,7 +78,8 @@ _DISPOSITIONS = frozenset({DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSIT
 def advise(reply: Reply, envelopes: int) -> Advice:
     """Returns what to do after the reply to a request with this number of envelopes.
 
-    RESOURCE_EXHAUSTED with a requested pause comes from a quota; without one it is gRPC's limit for the message size.
+    RESOURCE_EXHAUSTED with a requested pause comes from a quota. Without one it is gRPC's limit for the size of a
+    message or of its headers, or the rate limit of a proxy, which say nothing about a single envelope.
     """
     if reply.code == "OK":
         complete = len(reply.results) == envelopes and all(each.disposition in _DISPOSITIONS for each in reply.results)
@@ -87,7 +88,9 @@ def advise(reply: Reply, envelopes: int) -> Advice:
         return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
     if reply.code in _SUSPENDED:
         return Advice(Next.SUSPEND, _SUSPENDED[reply.code])
-    if reply.code == "INVALID_ARGUMENT" or (reply.code == "RESOURCE_EXHAUSTED" and reply.retry_after_seconds is None):
+    if reply.code == "INVALID_ARGUMENT":
+        return Advice(Next.DIVIDE)
+    if reply.code == "RESOURCE_EXHAUSTED" and reply.retry_after_seconds is None and envelopes > 1:
         return Advice(Next.DIVIDE)
     return Advice(Next.REPEAT)
 

@@ -1,0 +1,37 @@
+"""A gRPC server whose responses are bytes that no message begins with."""
+
+from typing import Any, Self
+
+import grpc
+
+GARBLED = b"\xff\xff\xff"
+
+
+class GarbledServer:
+    """`async with GarbledServer() as server:` answers every unary method of every service."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.address = ""
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((_Handlers(self.calls),))
+
+    async def __aenter__(self) -> Self:
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(None)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - gRPC's handler
+        async def respond(_request: bytes, _context: object) -> bytes:
+            self._calls.append(details.method.rpartition("/")[2])
+            return GARBLED
+
+        return grpc.unary_unary_rpc_method_handler(respond)
