@@ -80,6 +80,17 @@ class SpoolChanged(IntercomdError):
         self.spool_id = spool_id
 
 
+class ForwardingLoop(IntercomdError):
+    """The call has passed this agent before, or too many agents; nothing of the request was accepted."""
+
+    def __init__(self, agent_id: str) -> None:
+        """`agent_id` is the id of this agent's spool."""
+        super().__init__(
+            f"the call has passed the agent with the spool {agent_id} before, or too many agents:"
+            " upstream.target of one of them leads back to it instead of to a gateway that delivers"
+        )
+
+
 class ConnectionNotFound(IntercomdError):
     """The settings have no connection of that name."""
 

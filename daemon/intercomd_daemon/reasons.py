@@ -499,6 +499,12 @@ REASONS: Final = (
         "Add the connection to `connections` of the agent's caller in the gateway's settings.",
     ),
     Reason(
+        "UPSTREAM_LOOP",
+        ReasonKind.UPSTREAM,
+        "`upstream.target` leads back to this agent, directly or through other agents, or a call passes more than 16 agents.",
+        "Set `upstream.target` of the agents to a gateway that delivers, and leave it empty at the gateway.",
+    ),
+    Reason(
         "UPSTREAM_NOT_INTERCOMD",
         ReasonKind.UPSTREAM,
         "UNIMPLEMENTED: another server, or another listener than `ingest.listen`, answers at `upstream.target`.",
@@ -564,6 +570,12 @@ REASONS: Final = (
         ReasonKind.CALL,
         "NOT_FOUND: no envelope of this id waits in the connection: it has its outcome, or was never accepted there.",
         "See what became of it: `intercomd explain`.",
+    ),
+    Reason(
+        "FORWARDING_LOOP",
+        ReasonKind.CALL,
+        "FAILED_PRECONDITION, to an agent alone: the call has passed this agent before; nothing was accepted.",
+        "Set `upstream.target` of the agents to a gateway that delivers.",
     ),
     Reason(
         "OPERATIONS_NOT_ALLOWED",

@@ -7,7 +7,7 @@ import grpc
 import pytest
 import trustme
 
-from forwarding.scripted import Refusal, ScriptedGateway, accept
+from forwarding.scripted import Refusal, ScriptedGateway, accept, info
 from intercomd.v1.ingest_pb2 import DISPOSITION_REJECTED, DISPOSITION_SKIPPED, PublishRequest, PublishResponse
 from intercomd_daemon.cli.gateway_check import check_gateway
 from intercomd_daemon.cli.preflight import CheckResult
@@ -54,6 +54,20 @@ async def test_each_connection_is_checked() -> None:
     assert "UPSTREAM_UNKNOWN_CONNECTION" in texts[1]
     assert "UPSTREAM_FORBIDDEN (PERMISSION_DENIED: not yours)" in texts[2]
     assert "CONNECTION_INACTIVE" in texts[3]
+
+
+async def test_check_names_a_loop_and_an_agent_that_reaches_no_gateway() -> None:
+    def locally(request: PublishRequest) -> PublishResponse:
+        response = accept(request)
+        response.results[0].adjustments.add(reason="VALIDATED_LOCALLY")
+        return response
+
+    async with ScriptedGateway() as server:
+        server.probes = [info(grpc.StatusCode.FAILED_PRECONDITION, "FORWARDING_LOOP"), locally]
+        found = await check_gateway(settings(server.address, "default", "eu"))
+    assert levels(found) == ["wrong", "unknown"]
+    assert "UPSTREAM_LOOP" in str(found[0])
+    assert "its own gateway has not answered" in str(found[1])
 
 
 async def test_absent_gateway_is_unknown_and_a_missing_file_wrong(unused_tcp_port: int) -> None:

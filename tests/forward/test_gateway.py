@@ -13,10 +13,11 @@ from forwarding.scripted import Refusal, ScriptedGateway, accept, info
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import PublishRequest, PublishResponse
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.errors import RequestRefused, RetryLater
+from intercomd_daemon.errors import ForwardingLoop, RequestRefused, RetryLater
 from intercomd_daemon.forward.gateway import CALL_SECONDS, PROBE, Gateway, UpstreamUnusable, read_error
 from intercomd_daemon.forward.replies import Reply, Result
 from intercomd_daemon.forward.settings import UpstreamSettings, UpstreamTlsSettings
+from intercomd_daemon.passed_agents import passed_agents
 from tls.certificates import Files
 
 A = Envelope(envelope_id="a").SerializeToString()
@@ -50,7 +51,7 @@ async def test_request_holds_the_bytes_and_the_forwarder() -> None:
 async def test_probe_stores_nothing() -> None:
     async with ScriptedGateway() as server:
         gateway = Gateway(UpstreamSettings(target=server.address))
-        reply = await gateway.probe("eu")
+        reply = await gateway.probe("eu", "agent-1")
         await gateway.close()
     assert reply == Reply("OK", spool_id="spool-1", results=(Result(1),))
     assert server.requests == []
@@ -105,9 +106,9 @@ async def test_token_is_read_again_before_each_call(tmp_path: Path) -> None:
     async with ScriptedGateway() as server:
         gateway = Gateway(UpstreamSettings(target=server.address, token_file=str(file)))
         assert gateway.token() == "Bearer icd_one"
-        await gateway.probe("default")
+        await gateway.probe("default", "agent-1")
         file.write_text("icd_two")
-        await gateway.probe("default")
+        await gateway.probe("default", "agent-1")
         await gateway.close()
     assert server.tokens == ["Bearer icd_one", "Bearer icd_two"]
 
@@ -170,10 +171,37 @@ async def test_refused_validation_and_preview_are_the_callers_fault() -> None:
 async def test_response_that_cannot_be_decoded_is_an_error_of_the_call() -> None:
     async with GarbledServer() as server:
         gateway = Gateway(UpstreamSettings(target=server.address))
-        for reply in (await gateway.publish([A], "agent-1", 7, "spool-1"), await gateway.probe("eu")):
+        for reply in (await gateway.publish([A], "agent-1", 7, "spool-1"), await gateway.probe("eu", "agent-1")):
             assert (reply.code, reply.results) == ("INTERNAL", ())
             assert reply.message.startswith("the response is not a PublishResponse (")
         assert await gateway.validate([A]) is None
         with pytest.raises(RetryLater, match="the response is not a PreviewResponse"):
             await gateway.preview([A])
+        await gateway.close()
+
+
+async def test_calls_name_the_agents_that_they_have_passed() -> None:
+    async with ScriptedGateway() as server:
+        gateway = Gateway(UpstreamSettings(target=server.address))
+        await gateway.publish([A], "agent-1", 7, "spool-1")
+        await gateway.probe("eu", "agent-1")
+        await gateway.validate([A])
+        token = passed_agents.set(("agent-0", "agent-1"))
+        await gateway.validate([A])
+        await gateway.preview([A])
+        passed_agents.reset(token)
+        await gateway.close()
+    assert server.passed == ["agent-1", "agent-1", "", "agent-0,agent-1", "agent-0,agent-1"]
+
+
+async def test_loop_is_reported_to_other_agents_and_is_an_absent_gateway_to_senders() -> None:
+    async with ScriptedGateway() as server:
+        server.probes = [info(grpc.StatusCode.FAILED_PRECONDITION, "FORWARDING_LOOP")] * 2
+        gateway = Gateway(UpstreamSettings(target=server.address))
+        token = passed_agents.set(("agent-1",))
+        assert await gateway.validate([A]) is None
+        passed_agents.set(("agent-0", "agent-1"))
+        with pytest.raises(ForwardingLoop, match="agent-1"):
+            await gateway.validate([A])
+        passed_agents.reset(token)
         await gateway.close()

@@ -5,6 +5,7 @@ import pytest
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.forward.replies import (
     RETRY_SECONDS_MAX,
+    UNANSWERED,
     Advice,
     Next,
     Reply,
@@ -39,6 +40,7 @@ OK = Reply("OK", spool_id="s-1", results=(Result(1),))
             Advice(Next.AWAIT_CONFIRMATION, "UPSTREAM_CHANGED"),
         ),
         (Reply("FAILED_PRECONDITION"), Advice(Next.REPEAT)),
+        (Reply("FAILED_PRECONDITION", reason="FORWARDING_LOOP"), Advice(Next.SUSPEND, "UPSTREAM_LOOP")),
     ],
 )
 def test_advice_for_a_request_of_one_envelope(reply: Reply, expected: Advice) -> None:
@@ -57,6 +59,7 @@ def test_refused_request_of_several_envelopes_is_divided(reply: Reply, expected:
     assert advise(reply, 2) == Advice(expected)
 
 
+LOCALLY = OK._replace(results=(Result(1, (), (Finding("VALIDATED_LOCALLY", "", "away"),)),))
 UNKNOWN = Reply("OK", spool_id="s-1", results=(Result(4, (Finding("UNKNOWN_CONNECTION", "connection", "unknown"),)),))
 
 
@@ -69,6 +72,9 @@ UNKNOWN = Reply("OK", spool_id="s-1", results=(Result(4, (Finding("UNKNOWN_CONNE
         (OK._replace(spool_id=""), "", Advice(Next.SUSPEND, "UPSTREAM_OUTDATED")),
         (UNKNOWN, "", Advice(Next.SUSPEND, "UPSTREAM_UNKNOWN_CONNECTION")),
         (OK._replace(results=(Result(3, (Finding("CONNECTION_INACTIVE", "", ""),)),)), "", Advice(Next.SETTLE)),
+        (LOCALLY, "", Advice(Next.REPEAT, UNANSWERED)),
+        (LOCALLY, "s-1", Advice(Next.SETTLE)),
+        (LOCALLY, "s-2", Advice(Next.AWAIT_CONFIRMATION, "UPSTREAM_CHANGED")),
         (Reply("INVALID_ARGUMENT"), "", Advice(Next.REPEAT)),
         (Reply("UNAVAILABLE"), "", Advice(Next.REPEAT)),
         (Reply("UNAUTHENTICATED"), "", Advice(Next.SUSPEND, "UPSTREAM_UNAUTHENTICATED")),

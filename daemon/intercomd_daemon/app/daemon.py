@@ -23,6 +23,7 @@ from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.service import IngestService
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.operations.service import OperationsService
+from intercomd_daemon.rpc.forwarding_loop import refuse_loops
 from intercomd_daemon.rpc.tracing import with_trace_context
 from intercomd_daemon.spool.base import Spool
 from intercomd_daemon.spool.engines import SpoolEvents, engine_of
@@ -221,6 +222,8 @@ class Daemon:
         connections, settings, destination = self._connections, self._settings, self._connections.destination
         acceptor = Acceptor(settings.connections, spool, seconds, self._report, spool.now, destination.decide)
         interceptors = () if self._traces is None else (with_trace_context,)
+        if settings.upstream.on:
+            interceptors = (*interceptors, refuse_loops(spool.usage().spool_id))
         service = IngestService(
             acceptor,
             connections.preview,

@@ -2,7 +2,7 @@
 
 from intercomd_daemon import config
 from intercomd_daemon.cli.preflight import CheckResult, Severity
-from intercomd_daemon.forward.gateway import Gateway, UpstreamUnusable
+from intercomd_daemon.forward.gateway import PROBE, Gateway, UpstreamUnusable
 from intercomd_daemon.forward.replies import Next, advise_probe
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.reasons import ReasonKind, remedy_of
@@ -41,13 +41,14 @@ async def check_gateway(settings: config.Settings) -> list[CheckResult]:
 
 async def _check_connection(gateway: Gateway, upstream: UpstreamSettings, name: str) -> CheckResult:
     subject = f"connection {name}"
-    reply = await gateway.probe(name)
+    reply = await gateway.probe(name, PROBE)
     advice = advise_probe(reply, "")
     if advice.next is Next.SETTLE:
         skipped = [f"; it would skip envelopes: {each.reason}" for each in reply.results[0].violations]
         message = f"the gateway {gateway.target} takes envelopes of this agent; its spool is {reply.spool_id}"
         return CheckResult(Severity.NOTE if skipped else Severity.OK, subject, message + "".join(skipped))
-    detail = f"{reply.code}: {reply.message}" if reply.message else reply.code
+    missing = reply.message or advice.reason
+    detail = f"{reply.code}: {missing}" if missing else reply.code
     if advice.next is Next.SUSPEND:
         remedy = remedy_of(ReasonKind.UPSTREAM, advice.reason)
         return CheckResult(Severity.WRONG, subject, f"{advice.reason} ({detail}): {remedy}")

@@ -29,9 +29,10 @@ from intercomd.v1.ingest_pb2 import (
     PublishResponse,
 )
 from intercomd_daemon.envelope import Finding
-from intercomd_daemon.errors import IntercomdError, RequestRefused, RetryLater
-from intercomd_daemon.forward.replies import Reply, Result
+from intercomd_daemon.errors import ForwardingLoop, IntercomdError, RequestRefused, RetryLater
+from intercomd_daemon.forward.replies import LOOP, Reply, Result
 from intercomd_daemon.forward.settings import UpstreamSettings
+from intercomd_daemon.passed_agents import header_of, passed_agents
 from intercomd_daemon.rpc.pem import load_authorities, load_pair
 from intercomd_daemon.rpc.tls import FILE_BYTES_MAX
 from intercomd_daemon.watched_file import FileUnusable, WatchedFile
@@ -94,10 +95,13 @@ class Gateway:
         """Forwards encoded envelopes of one connection to the gateway's spool of this id."""
         forwarder = Forwarder(agent_id=agent_id, sequence=sequence, spool_id=spool_id)
         request = _frames(envelopes, ENVELOPES_TAG) + PublishRequest(forwarder=forwarder).SerializeToString()
-        return await self._publish(request)
+        return await self._publish(request, agent_id)
 
-    async def probe(self, connection: str) -> Reply:
-        """Checks whether this agent may publish to a connection, and which spool the gateway has; stores nothing."""
+    async def probe(self, connection: str, agent_id: str) -> Reply:
+        """Checks whether this agent may publish to a connection, and which spool the gateway has; stores nothing.
+
+        A gateway that is an agent itself passes the probe on.
+        """
         envelope = Envelope(
             envelope_id=PROBE,
             connection=connection,
@@ -105,18 +109,22 @@ class Gateway:
             custom_event=CustomEvent(name=PROBE),
         )
         request = PublishRequest(envelopes=[envelope], validate_only=True)
-        return await self._publish(request.SerializeToString())
+        return await self._publish(request.SerializeToString(), agent_id)
 
     async def validate(self, envelopes: Sequence[bytes]) -> PublishResponse | None:
         """Returns the gateway's response to `validate_only`; None if it is away.
 
         Raises:
             RequestRefused: the gateway refuses the request.
+            ForwardingLoop: the request comes from another agent, and the gateways lead back to one of them.
         """
+        passed = passed_agents.get()
         request = _frames(envelopes, ENVELOPES_TAG) + PublishRequest(validate_only=True).SerializeToString()
-        response = await self._call("Publish", request, PublishResponse)
+        response = await self._call("Publish", request, PublishResponse, passed)
         if isinstance(response, PublishResponse):
             return response
+        if response.reason == LOOP and len(passed) > 1:
+            raise ForwardingLoop(passed[-1])
         _check_refused(response)
         return None
 
@@ -127,7 +135,8 @@ class Gateway:
             RequestRefused: the gateway refuses the request.
             RetryLater: it is away, or does not accept the agent.
         """
-        response = await self._call("Preview", _frames(envelopes, _PREVIEW_TAG), PreviewResponse)
+        request = _frames(envelopes, _PREVIEW_TAG)
+        response = await self._call("Preview", request, PreviewResponse, passed_agents.get())
         if isinstance(response, PreviewResponse):
             return response
         _check_refused(response)
@@ -143,20 +152,21 @@ class Gateway:
         if self._channel is not None:
             await self._channel.close()
 
-    async def _publish(self, request: bytes) -> Reply:
-        response = await self._call("Publish", request, PublishResponse)
+    async def _publish(self, request: bytes, agent_id: str) -> Reply:
+        response = await self._call("Publish", request, PublishResponse, (agent_id,))
         if isinstance(response, Reply):
             return response
         results = tuple(_result(each) for each in response.results)
         return Reply("OK", spool_id=response.spool.spool_id, results=results)
 
-    async def _call(self, method: str, request: bytes, kind: type[Response]) -> Response | Reply:
+    async def _call(self, method: str, request: bytes, kind: type[Response], agents: Sequence[str]) -> Response | Reply:
+        """Calls a method; `agents` are those that the call passes, this one last."""
         if self._channel is None or self._access.tls_changed():
             previous, self._channel = self._channel, self._open()
             if previous is not None:
                 await previous.close(self._call_seconds)  # calls of other connections may end
         call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_SERVICE + method)
-        metadata = tuple(self._access.metadata())
+        metadata = (*self._access.metadata(), *header_of(agents))
         try:
             return kind.FromString(await call(request, timeout=self._call_seconds, metadata=metadata))
         except grpc.aio.AioRpcError as error:

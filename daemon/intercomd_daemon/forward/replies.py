@@ -61,7 +61,7 @@ class Advice(NamedTuple):
 
     next: Next
     reason: str = ""
-    """A code of `reasons.py` if the connection is suspended."""
+    """A code of `reasons.py` if the connection is suspended; what the reply lacks, if its status is OK."""
 
 
 _SUSPENDED = {
@@ -70,7 +70,10 @@ _SUSPENDED = {
     "UNIMPLEMENTED": "UPSTREAM_NOT_INTERCOMD",
 }
 CHANGED = "UPSTREAM_CHANGED"
+LOOP = "FORWARDING_LOOP"
+"""The reason in an error status: the call came back to an agent that it had passed."""
 OUTDATED = "UPSTREAM_OUTDATED"
+UNANSWERED = "the gateway is an agent, and its own gateway has not answered"
 _UNKNOWN_CONNECTION = "UPSTREAM_UNKNOWN_CONNECTION"
 _DISPOSITIONS = frozenset({DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSITION_SKIPPED, DISPOSITION_REJECTED})
 
@@ -86,6 +89,8 @@ def advise(reply: Reply, envelopes: int) -> Advice:
         return Advice(Next.SETTLE) if complete else Advice(Next.REPEAT)
     if reply.reason == "SPOOL_CHANGED":
         return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
+    if reply.reason == LOOP:
+        return Advice(Next.SUSPEND, "UPSTREAM_LOOP")
     if reply.code in _SUSPENDED:
         return Advice(Next.SUSPEND, _SUSPENDED[reply.code])
     if reply.code == "INVALID_ARGUMENT":
@@ -98,7 +103,8 @@ def advise(reply: Reply, envelopes: int) -> Advice:
 def advise_probe(reply: Reply, spool_id: str) -> Advice:
     """Returns what to do after the reply to a probe, which validates one envelope and stores nothing.
 
-    `spool_id` is the spool that the agent has forwarded to; "" if it has forwarded to none yet.
+    `spool_id` is the spool that the agent has forwarded to; "" if it has forwarded to none yet. Then the probe must
+    have reached a daemon that delivers: of agents in a circle each would take the next one for its gateway.
     """
     advice = advise(reply, 1)
     if advice.next is Next.DIVIDE:
@@ -111,6 +117,8 @@ def advise_probe(reply: Reply, spool_id: str) -> Advice:
         return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
     if any(each.reason == "UNKNOWN_CONNECTION" for each in reply.results[0].violations):
         return Advice(Next.SUSPEND, _UNKNOWN_CONNECTION)
+    if not spool_id and any(each.reason == "VALIDATED_LOCALLY" for each in reply.results[0].adjustments):
+        return Advice(Next.REPEAT, UNANSWERED)
     return advice
 
 

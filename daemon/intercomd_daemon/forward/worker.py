@@ -141,7 +141,7 @@ class ForwardWorker:
 
     async def _verify(self) -> None:
         """Probes whether the gateway takes envelopes of this connection; stores the id of its spool the first time."""
-        reply = await self._call(self._gateway.probe(self._name), 0)
+        reply = await self._call(self._gateway.probe(self._name, self._agent_id), 0)
         advice = advise_probe(reply, self._gateway_spool_id)
         if advice.next is Next.SETTLE:
             if not self._gateway_spool_id:

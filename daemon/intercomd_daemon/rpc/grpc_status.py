@@ -24,6 +24,7 @@ from intercomd_daemon.errors import (
     ConnectionNotFound,
     CountMismatch,
     EnvelopeNotWaiting,
+    ForwardingLoop,
     IntercomdError,
     OperationsNotAllowed,
     QuotaExceeded,
@@ -55,7 +56,7 @@ class CallStatus(NamedTuple):
     trailers: tuple[tuple[str, str | bytes], ...]
 
 
-def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911 - one case for each error
+def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911, PLR0912 - one case for each error
     """Returns the status of an error, always with details.
 
     Raises:
@@ -99,6 +100,8 @@ def status_of(error: IntercomdError) -> CallStatus:  # noqa: C901, PLR0911 - one
             return _status(FAILED_PRECONDITION, error, counts)
         case SpoolChanged(spool_id=spool_id):
             return _status(FAILED_PRECONDITION, error, _info("SPOOL_CHANGED", spool_id=spool_id))
+        case ForwardingLoop():
+            return _status(FAILED_PRECONDITION, error, _info("FORWARDING_LOOP"))
         case TooManyWatches():
             exceeded = QuotaFailure.Violation(subject="WatchOutcomes", description=str(error))
             return _status(RESOURCE_EXHAUSTED, error, QuotaFailure(violations=[exceeded]))

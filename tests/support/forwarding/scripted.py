@@ -16,6 +16,7 @@ from intercomd.v1.ingest_pb2 import (
     PublishResponse,
 )
 from intercomd.v1.ingest_pb2_grpc import IngestServiceServicer, add_IngestServiceServicer_to_server
+from intercomd_daemon.passed_agents import HEADER
 
 
 class Refusal(Exception):
@@ -60,6 +61,8 @@ class ScriptedGateway(IngestServiceServicer):
         self.probes: list[Answer] = []
         self.requests: list[PublishRequest] = []
         self.tokens: list[str] = []
+        self.passed: list[str] = []
+        """The `intercomd-agents` of each call."""
         self.address = ""
         self._server = grpc.aio.server()
         add_IngestServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
@@ -74,12 +77,14 @@ class ScriptedGateway(IngestServiceServicer):
 
     async def Publish(self, request: PublishRequest, context: Any) -> PublishResponse:  # noqa: N802, ANN401 - gRPC's
         self.tokens.append(dict(context.invocation_metadata()).get("authorization", ""))
+        self.passed.append(dict(context.invocation_metadata()).get(HEADER, ""))
         script = self.probes if request.validate_only else self.script
         if not request.validate_only:
             self.requests.append(request)
         return await self._answer(script.pop(0) if script else accept, request, context)
 
     async def Preview(self, request: PreviewRequest, context: Any) -> PreviewResponse:  # noqa: N802, ANN401 - gRPC's
+        self.passed.append(dict(context.invocation_metadata()).get(HEADER, ""))
         script = self.probes
         if script:
             await self._answer(script.pop(0), PublishRequest(), context)

@@ -40,7 +40,8 @@ class IngestServiceStub:
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+    another spool, or the call has passed this agent before.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.
@@ -87,7 +88,8 @@ class IngestServiceServicer:
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+    another spool, or the call has passed this agent before.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.
@@ -162,7 +164,8 @@ class IngestService:
     RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
     details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
 
-    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+    FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+    another spool, or the call has passed this agent before.
 
     UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
     this connection. Repeat only with another credential.

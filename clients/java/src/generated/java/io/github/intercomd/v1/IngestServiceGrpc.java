@@ -13,7 +13,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
  * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
  * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
- * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+ * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+ * another spool, or the call has passed this agent before.
  * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
  * this connection. Repeat only with another credential.
  * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -191,7 +192,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -247,7 +249,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -274,7 +277,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -344,7 +348,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -413,7 +418,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
@@ -468,7 +474,8 @@ public final class IngestServiceGrpc {
    * is full, or the daemon is stopping. Wait that long and repeat with the same ids.
    * RESOURCE_EXHAUSTED (details: QuotaFailure, RetryInfo): the caller's own quota is used up. Wait and repeat. Without
    * details it comes from gRPC: the request is over 16 MiB, or its headers over 16 KiB. Do not repeat it unchanged.
-   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED): the forwarder expects another spool.
+   * FAILED_PRECONDITION (details: ErrorInfo SPOOL_CHANGED or FORWARDING_LOOP), to agents alone: the forwarder expects
+   * another spool, or the call has passed this agent before.
    * UNAUTHENTICATED and PERMISSION_DENIED (details: ErrorInfo): the credential is missing, invalid, or not allowed for
    * this connection. Repeat only with another credential.
    * DEADLINE_EXCEEDED, CANCELLED, and UNAVAILABLE without RetryInfo come from the network or the client: whether
