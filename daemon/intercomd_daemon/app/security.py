@@ -55,13 +55,13 @@ class Security:
         self._token_files = TokenFiles(settings.callers)
         self._authenticator = Authenticator(Callers(settings.callers, self._token_files.hashes))
         self._tls = _tls_of(settings)
-        self.ingest = self._security("ingest.tls", count)
-        self.operations = self._security("operations.tls", count)
+        self.ingest = self._new_listener_security("ingest.tls", count)
+        self.operations = self._new_listener_security("operations.tls", count)
         self.http_guard = Guard(ANYONE, self._authenticator)
         """The guard of the HTTP operations listener, whose address is another one."""
         self._admit_operators(settings.operations)
 
-    def _security(self, section: str, count: CountRequest) -> ListenerSecurity:
+    def _new_listener_security(self, section: str, count: CountRequest) -> ListenerSecurity:
         guard = Guard(ANYONE, self._authenticator, count)
         return ListenerSecurity(self._tls.get(section), self._authenticator, guard, count)
 

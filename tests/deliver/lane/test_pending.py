@@ -2,9 +2,10 @@
 
 import pytest
 
-from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, RESPONSE_KEPT_BYTES, PendingEnvelope
+from intercomd_daemon.deliver.lane.pending import FINDINGS_MAX, PendingEnvelope
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Priority, TrackEvent, UpdateContact
 from intercomd_daemon.outcome import EffectKind, OutcomeType, Progress
+from intercomd_daemon.spool.completion import ANSWER_BODY_MAX
 from intercomd_daemon.spool.record import pack, unpack
 from intercomd_daemon.spool.rows import POSITION_BITS
 
@@ -127,8 +128,8 @@ def test_refused_is_by_the_kind_of_operation(ended: OutcomeType, refused: bool) 
 
 def test_keep_response_keeps_text_up_to_a_limit() -> None:
     pending = pending_envelope()
-    pending.keep_response(b"x" * (RESPONSE_KEPT_BYTES - 1) + "ä".encode())
-    assert pending.progress().answer_body == "x" * (RESPONSE_KEPT_BYTES - 1) + "\ufffd"
+    pending.keep_response(b"x" * (ANSWER_BODY_MAX - 1) + "ä".encode())
+    assert pending.progress().answer_body == "x" * (ANSWER_BODY_MAX - 1) + "\ufffd"
 
 
 @pytest.mark.fills("deliver.lane.pending.FINDINGS_MAX")

@@ -8,10 +8,9 @@ import msgspec
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, Priority
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, describe, index_effects
+from intercomd_daemon.spool.completion import ANSWER_BODY_MAX
 from intercomd_daemon.spool.rows import Completion, position_of
 
-# Of a response body that is kept for a dead letter.
-RESPONSE_KEPT_BYTES = 65_536
 # 404s for one envelope: the second is transient, the fifth final. Events and contact updates are counted alike.
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
@@ -127,7 +126,7 @@ class PendingEnvelope:
 
     def keep_response(self, body: bytes) -> None:
         """Keeps the body of a refusal for the dead letter."""
-        self._response_body = body[:RESPONSE_KEPT_BYTES].decode("utf-8", "replace")
+        self._response_body = body[:ANSWER_BODY_MAX].decode("utf-8", "replace")
 
     def progress(self) -> Progress:
         """Returns the progress as the spool stores it."""
