@@ -19,16 +19,18 @@ class FileUnusable(IntercomdError):
 class WatchedFile:
     """One file, and the version of it that was read last."""
 
-    def __init__(self, path: str, bytes_max: int) -> None:
-        """Files of more than `bytes_max` bytes are refused."""
+    def __init__(self, path: str, bytes_max: int, content: str = "") -> None:
+        """Files of more than `bytes_max` bytes are refused; `content` is what errors ask to put there."""
         self.path = path
+        self._path = Path(path)
         self._bytes_max = bytes_max
+        self._content = content
         self._seen: _Version | None = None
 
     def changed(self) -> bool:
         """Returns whether the file may differ from what `read` returned last; costs one system call."""
         try:
-            return _version(Path(self.path).stat()) != self._seen
+            return _version(self._path.stat()) != self._seen
         except OSError:
             return True
 
@@ -40,16 +42,18 @@ class WatchedFile:
         """
         self._seen = None
         try:
-            if not stat.S_ISREG(Path(self.path).stat().st_mode):  # A pipe would block the event loop.
+            if not stat.S_ISREG(self._path.stat().st_mode):  # A pipe would block the event loop.
                 raise FileUnusable(f"{self.path} is not a regular file; put one there")
-            with Path(self.path).open("rb") as file:
+            with self._path.open("rb") as file:
                 # Of the file that is open: another one may have been put at the path since.
                 status = os.fstat(file.fileno())
                 content = file.read(self._bytes_max + 1)
         except OSError as error:
-            raise FileUnusable(f"{self.path}: {error.strerror}; put it there, readable for the daemon") from error
+            raise FileUnusable(
+                f"{self.path}: {error.strerror}; put {self._content or 'it'} there, readable for the daemon"
+            ) from error
         if not content.strip():
-            raise FileUnusable(f"{self.path} is empty; put its content there")
+            raise FileUnusable(f"{self.path} is empty; put {self._content or 'its content'} there")
         if len(content) > self._bytes_max:
             raise FileUnusable(f"{self.path} is larger than {self._bytes_max} bytes, the limit; is it another file?")
         # Within a tick of the file system's clock a file can change twice with one ctime.
