@@ -21,7 +21,7 @@ ACQUIRE_PAUSE_SECONDS = 1.0
 """Pause before a workspace is acquired again, after the database failed while its workers were started."""
 
 
-class Deliverer(Protocol):
+class WorkspaceConnections(Protocol):
     """What `Workspaces` needs of the connections."""
 
     destination: Destination
@@ -48,7 +48,7 @@ class Workspaces:
     def __init__(
         self,
         spool: Spool,
-        deliverer: Deliverer,
+        connections: WorkspaceConnections,
         workers: RunningWorkers,
         observer: "ConnectionsObserver",
         *,
@@ -56,8 +56,8 @@ class Workspaces:
     ) -> None:
         """`shared`: other processes may hold workspaces of the spool."""
         self._spool = spool
-        self._deliverer = deliverer
-        self._destination = deliverer.destination
+        self._connections = connections
+        self._destination = connections.destination
         self._workers = workers
         self._observer = observer
         self._shared = shared
@@ -104,7 +104,7 @@ class Workspaces:
         while not self._stopping:
             try:
                 outflow = await self._spool.acquire(workspace, partial(self._may_deliver, workspace))
-                async with self._deliverer.reconfiguring:
+                async with self._connections.reconfiguring:
                     await self._start_workers(workspace, outflow)
             except LeaseLost:
                 continue
@@ -115,16 +115,16 @@ class Workspaces:
             return
 
     async def _may_deliver(self, workspace: str) -> bool:
-        return await self._destination.may_deliver(self._deliverer.connections_of(workspace))
+        return await self._destination.may_deliver(self._connections.connections_of(workspace))
 
     async def _start_workers(self, workspace: str, outflow: Outflow) -> None:
-        connections = self._deliverer.connections_of(workspace)
+        connections = self._connections.connections_of(workspace)
         self._acquiring.pop(workspace, None)
         if not connections or self._stopping:
             await outflow.release()
             return
         held = await self._hold(workspace, next(iter(connections.values())), outflow)
-        await self._deliverer.start_workers(connections)
+        await self._connections.start_workers(connections)
         saving = held.keep_pacing_saved(partial(self._is_troubled, workspace))
         held.run_until_release(saving, f"pacing of {workspace}", self._workers.note_fault)
         held.run_until_release(self._hand_over(workspace, held), f"moving of {workspace}", self._workers.note_fault)
@@ -138,7 +138,7 @@ class Workspaces:
     async def _hand_over(self, workspace: str, held: HeldWorkspace) -> None:
         """Releases a workspace for another daemon that asks for it; the calls in flight end first."""
         await held.outflow.wait_asked()
-        async with self._deliverer.reconfiguring:
+        async with self._connections.reconfiguring:
             if self._held.get(workspace) is not held or self._stopping:
                 return
             for name in await self._workers.drain(workspace):
@@ -148,7 +148,7 @@ class Workspaces:
 
     def _serve_operators(self, workspace: str, held: HeldWorkspace) -> None:
         """Obeys operators' orders for a workspace and reports its statuses while it is held."""
-        serving = self._deliverer.performer.serve(held.outflow, partial(self._workers.statuses, workspace))
+        serving = self._connections.performer.serve(held.outflow, partial(self._workers.statuses, workspace))
         held.run_until_release(serving, f"operators of {workspace}", self._workers.note_fault)
 
     def is_acquiring(self, workspace: str) -> bool:

@@ -18,7 +18,7 @@ DONE, REFUSED, TRANSIENT, SUSPENDED, RESOLVE = Kind.DONE, Kind.REFUSED, Kind.TRA
 CREATE, UPDATE, READ, UNARCHIVE = Call.CREATE_CONTACT, Call.UPDATE_CONTACT, Call.READ_CONTACT, Call.UNARCHIVE_CONTACT
 EVENT, ME, LIST, ATTRIBUTE = Call.TRACK_EVENT, Call.READ_ME, Call.LIST_ATTRIBUTES, Call.CREATE_ATTRIBUTE
 CONTACTS = [CREATE, UPDATE, READ, UNARCHIVE]
-SIDE = [LIST, ATTRIBUTE]
+FEATURES = [LIST, ATTRIBUTE]
 ALL = list(Call)
 
 ID = "6762f0dd1bb69f9f2193bb83"
@@ -58,7 +58,7 @@ TABLE: list[Row] = [
     (CONTACTS, [200], b'{"id":"../me"}', TRANSIENT, "ANSWER_UNREADABLE"),
     (CONTACTS, [200], b'{"type":"admin","id":"c1"}', TRANSIENT, "ANSWER_UNREADABLE"),
     (CONTACTS, [200], b'{"type":"error.list","id":"c1"}', TRANSIENT, "ANSWER_UNREADABLE"),
-    ([*CONTACTS, *SIDE], [200], error("server_error"), TRANSIENT, "ANSWER_UNREADABLE"),
+    ([*CONTACTS, *FEATURES], [200], error("server_error"), TRANSIENT, "ANSWER_UNREADABLE"),
     ([ME], [200], b'{"type":"admin","id":"1","app":null}', DONE, ""),
     ([ME], [200, 201, 204, 404], b'{"type":"contact","id":"c1"}', SUSPENDED, "NOT_INTERCOM"),
     ([ME], [200], error("server_error"), SUSPENDED, "NOT_INTERCOM"),
@@ -70,19 +70,25 @@ TABLE: list[Row] = [
     ([ATTRIBUTE], [200], b"{}", TRANSIENT, "ANSWER_UNREADABLE"),
     # Any status with an HTML page is another server's, but for those that pass by themselves.
     (
-        [*CONTACTS, EVENT, *SIDE],
+        [*CONTACTS, EVENT, *FEATURES],
         [200, 202, 204, 302, 400, 401, 404, 405, 409, 422, 451],
         PAGE,
         TRANSIENT,
         "NOT_INTERCOM",
     ),
-    ([*CONTACTS, EVENT, *SIDE], [200, 202, 405], PAGE.decode().encode("utf-16"), TRANSIENT, "NOT_INTERCOM"),
+    ([*CONTACTS, EVENT, *FEATURES], [200, 202, 405], PAGE.decode().encode("utf-16"), TRANSIENT, "NOT_INTERCOM"),
     ([ME], [200, 302, 400, 401, 403, 404, 405, 451], PAGE, SUSPENDED, "NOT_INTERCOM"),
     (ALL, [408, 500, 502, 503, 504], PAGE, TRANSIENT, "HTTP_{}"),
     (ALL, [429], PAGE, TRANSIENT, "RATE_LIMITED"),
     # So is any 4xx whose body is neither Intercom's nor empty.
-    ([*CONTACTS, EVENT, *SIDE], [400, 404, 405, 413, 422, 451], b'{"message":"no route"}', TRANSIENT, "NOT_INTERCOM"),
-    ([*CONTACTS, EVENT, *SIDE], [400, 404, 405, 413, 422, 451], b"no healthy upstream", TRANSIENT, "NOT_INTERCOM"),
+    (
+        [*CONTACTS, EVENT, *FEATURES],
+        [400, 404, 405, 413, 422, 451],
+        b'{"message":"no route"}',
+        TRANSIENT,
+        "NOT_INTERCOM",
+    ),
+    ([*CONTACTS, EVENT, *FEATURES], [400, 404, 405, 413, 422, 451], b"no healthy upstream", TRANSIENT, "NOT_INTERCOM"),
     # The way to Intercom is wrong.
     (ALL, [407, 421, 431], b"", SUSPENDED, "NOT_INTERCOM"),
     (ALL, [407, 421, 431], PAGE, SUSPENDED, "NOT_INTERCOM"),
@@ -103,24 +109,24 @@ TABLE: list[Row] = [
     ([CREATE, UPDATE, EVENT], [409], b'{"errors":[]}', TRANSIENT, "ANSWER_UNREADABLE"),
     # 400 parameter_invalid naming a custom attribute; of other calls, and of other statuses, it means nothing.
     ([CREATE, UPDATE], [400], error("parameter_invalid", MISSING), RESOLVE, "ATTRIBUTE_REFUSED"),
-    ([EVENT, READ, UNARCHIVE, ME, *SIDE], [400], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
+    ([EVENT, READ, UNARCHIVE, ME, *FEATURES], [400], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
     ([UNARCHIVE], [400], error("bad_request", DELETED), REFUSED, "CONTACT_DELETED"),
     ([UNARCHIVE], [400], error("bad_request", "no"), REFUSED, "REQUEST_INVALID"),
-    ([CREATE, UPDATE, READ, EVENT, ME, *SIDE], [400], error("bad_request", DELETED), REFUSED, "REQUEST_INVALID"),
+    ([CREATE, UPDATE, READ, EVENT, ME, *FEATURES], [400], error("bad_request", DELETED), REFUSED, "REQUEST_INVALID"),
     ([CREATE, UPDATE], [422], error("parameter_invalid", MISSING), REFUSED, "REQUEST_INVALID"),
     # 400 other, 405, 406, 415, 422: wrong for ever. Unknown 4xx with Intercom's errors too.
     (ALL, [400, 405, 406, 415, 422], error("parameter_invalid", "no"), REFUSED, "REQUEST_INVALID"),
     (ALL, [411, 412, 414, 418, 424, 426, 451, 499], error("client_error", "no"), REFUSED, "REQUEST_INVALID"),
-    ([*CONTACTS, EVENT, *SIDE], [400, 405, 406, 415, 422], b"", REFUSED, "REQUEST_INVALID"),
+    ([*CONTACTS, EVENT, *FEATURES], [400, 405, 406, 415, 422], b"", REFUSED, "REQUEST_INVALID"),
     # Intercom sends no other 4xx with an empty body, nor with a list that names no error.
     (
-        [*CONTACTS, EVENT, *SIDE],
+        [*CONTACTS, EVENT, *FEATURES],
         [411, 412, 414, 416, 417, 418, 420, 424, 426, 428, 444, 449, 451, 460, 494, 499],
         b"",
         TRANSIENT,
         "NOT_INTERCOM",
     ),
-    ([*CONTACTS, EVENT, *SIDE], [411, 418, 426, 451], b'{"errors":[]}', TRANSIENT, "NOT_INTERCOM"),
+    ([*CONTACTS, EVENT, *FEATURES], [411, 418, 426, 451], b'{"errors":[]}', TRANSIENT, "NOT_INTERCOM"),
     # A create neither misses a contact nor finds it gone.
     ([CREATE], [404, 410], b"", TRANSIENT, "NOT_INTERCOM"),
     ([ATTRIBUTE], [400], error("custom_data_limit_reached", "no more"), REFUSED, "REQUEST_INVALID"),
@@ -132,10 +138,10 @@ TABLE: list[Row] = [
     ([ME], [403], error("action_forbidden"), SUSPENDED, "FORBIDDEN"),
     ([*CONTACTS, EVENT, ME], [403], error("api_plan_restricted"), SUSPENDED, "FORBIDDEN"),
     ([*CONTACTS, EVENT, ME], [403], error("token_revoked"), SUSPENDED, "FORBIDDEN"),
-    (SIDE, [401], b"", REFUSED, "UNAUTHORIZED"),
-    (SIDE, [402], b"", REFUSED, "PLAN_RESTRICTED"),
-    (SIDE, [403], b"", REFUSED, "FORBIDDEN"),
-    (SIDE, [404, 405, 410], b"", REFUSED, "REQUEST_INVALID"),
+    (FEATURES, [401], b"", REFUSED, "UNAUTHORIZED"),
+    (FEATURES, [402], b"", REFUSED, "PLAN_RESTRICTED"),
+    (FEATURES, [403], b"", REFUSED, "FORBIDDEN"),
+    (FEATURES, [404, 405, 410], b"", REFUSED, "REQUEST_INVALID"),
     # A version that Intercom does not know is not a fault of the request, whatever the call.
     (ALL, [400, 404], error("intercom_version_invalid"), SUSPENDED, "VERSION_INVALID"),
     # 404 on /events, 404 or 410 on a known id: resolve again.
@@ -169,7 +175,7 @@ TABLE: list[Row] = [
         "CONTACT_BLOCKED",
     ),
     # 413.
-    ([*CONTACTS, EVENT, *SIDE], [413], b"", REFUSED, "TOO_LARGE"),
+    ([*CONTACTS, EVENT, *FEATURES], [413], b"", REFUSED, "TOO_LARGE"),
     # Access is granted by a refusal only if that has a code of Intercom's.
     ([ME], [400, 404, 405, 410, 411, 412, 413, 414, 418, 422, 424, 426, 451, 499], b"", SUSPENDED, "NOT_INTERCOM"),
     ([ME], [400, 404, 422], b'{"errors":["Bad Request"]}', SUSPENDED, "NOT_INTERCOM"),

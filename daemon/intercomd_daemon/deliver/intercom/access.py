@@ -69,8 +69,8 @@ _REMEDIES = {
 }
 
 
-# Problems between the daemon and Intercom that the status alone shows.
-_WAY_REMEDIES = {
+# Refusals of a proxy or another server on the way to Intercom, by status.
+_PROXY_REMEDIES = {
     407: "a proxy on the way demands credentials (407): set them there, or reach Intercom without it",
     421: "another server responds, which does not serve this host (421): correct base_url, or the proxy on the way",
     431: "a server on the way takes no headers of this size (431): shorten the access token, or raise its limit",
@@ -79,8 +79,8 @@ _WAY_REMEDIES = {
 
 def remedy_of(reason: str, status: int = 0) -> str:
     """Returns the remedy for a suspension with this reason, after a response with this status."""
-    if reason == NOT_INTERCOM and status in _WAY_REMEDIES:
-        return _WAY_REMEDIES[status]
+    if reason == NOT_INTERCOM and status in _PROXY_REMEDIES:
+        return _PROXY_REMEDIES[status]
     return _REMEDIES.get(reason, "look at the access token and the App ID")
 
 

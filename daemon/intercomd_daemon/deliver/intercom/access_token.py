@@ -41,7 +41,7 @@ class AccessToken:
         except FileUnusable as error:
             self.problem = str(error)
             return
-        wrong = wrong_with(content)
+        wrong = _wrong_with(content)
         self.problem = wrong and f"{file.path} {wrong}; it must hold one line with the access token and nothing else"
         value = "" if wrong else content.decode().strip()
         if value and value != self._value:
@@ -50,7 +50,7 @@ class AccessToken:
                 self._hide(value)
 
 
-def wrong_with(content: bytes) -> str:
+def _wrong_with(content: bytes) -> str:
     """Returns why a file's content is not a token; empty if it is one."""
     if content.startswith(_UTF_16):
         return "is UTF-16: save it as ASCII or UTF-8"

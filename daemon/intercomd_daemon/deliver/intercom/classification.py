@@ -116,10 +116,10 @@ _FIELD_PREFIX = "custom_attributes."
 # 400 bad_request: "User has been marked for permanent deletion and is not restorable." (I11)
 _DELETED = "marked for permanent deletion"
 # A proxy, or another server on the way to Intercom, sends these (I6).
-_WAY_WRONG = frozenset({407, 421, 431})
+_PROXY_STATUSES = frozenset({407, 421, 431})
 # Refusals that Intercom may send with an empty body: "The body may also be empty" (I29). It documents no other 4xx, so
 # one without errors is another server's, and would end everything that waits.
-_EMPTY = frozenset({400, 404, 405, 406, 410, 413, 415, 422})
+_MAY_BE_EMPTY = frozenset({400, 404, 405, 406, 410, 413, 415, 422})
 # Codes of a 403 that "concerns the token or the plan, not the request" (I30).
 ACCESS_CODES = ("token_", "api_plan_restricted")
 # "A 404 or 410 on a contact's id means that the contact does not exist any more." (I15)
@@ -150,7 +150,7 @@ class Purpose(Enum):
     """It performs an operation of a user."""
     ACCESS = auto()
     """It checks the access: if another server responds, nothing else would reach Intercom either."""
-    SIDE = auto()
+    FEATURE = auto()
     """It concerns one feature: a refusal only turns that feature off."""
 
 
@@ -205,7 +205,7 @@ def _by_status(status: int) -> Classification | None:
         return Classification(Kind.TRANSIENT, NETWORK)
     if status == 429:
         return Classification(Kind.TRANSIENT, RATE_LIMITED)
-    if status in _WAY_WRONG:
+    if status in _PROXY_STATUSES:
         return Classification(Kind.SUSPENDED, NOT_INTERCOM)
     if status >= 500 or status == 408:
         # Also with an HTML page: a load balancer's 502 is temporary.
@@ -224,7 +224,7 @@ def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read
         # Intercom's refusals have a code. If a server in its place refused this call with an empty body, and the access
         # counted as granted, then all that waits would be refused likewise, and end.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
-    if not errors and (status not in _EMPTY or (rules.never_missing and status in _MISSING_CONTACT)):
+    if not errors and (status not in _MAY_BE_EMPTY or (rules.never_missing and status in _MISSING_CONTACT)):
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     return _refusal(rules, status, errors)
 
@@ -251,7 +251,7 @@ def _success(rules: "CallRules", status: int, body: _Body, contact_id: str) -> C
 
 def _no_access(rules: "CallRules", status: int, errors: list[_Error]) -> Classification:
     reason = _ACCESS_REASONS[status]
-    if rules.purpose is Purpose.SIDE:
+    if rules.purpose is Purpose.FEATURE:
         return Classification(Kind.REFUSED, reason)
     ours = any((error.code or "").startswith(ACCESS_CODES) for error in errors)
     if status == 403 and rules.purpose is Purpose.USER and not ours:
@@ -366,6 +366,6 @@ CALLS: Mapping[Call, CallRules] = {
     Call.TRACK_EVENT: CallRules(lambda _, __: _DONE, success_status=202, needs_contact=True),
     # "`GET /me` returns {type: "admin", id, email, app}" (I3).
     Call.READ_ME: CallRules(lambda body, _: _DONE if body.type == "admin" else None, purpose=Purpose.ACCESS),
-    Call.LIST_ATTRIBUTES: CallRules(_attributes, purpose=Purpose.SIDE),
-    Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.SIDE),
+    Call.LIST_ATTRIBUTES: CallRules(_attributes, purpose=Purpose.FEATURE),
+    Call.CREATE_ATTRIBUTE: CallRules(lambda body, _: _DONE if body.name else None, purpose=Purpose.FEATURE),
 }
