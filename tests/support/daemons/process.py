@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -52,6 +53,8 @@ class Daemon:
         self.operations: operations_pb2_grpc.OperationsServiceAsyncStub
         self.outcomes: Counter[str] = Counter()
         """How often each envelope's outcome was logged, over all starts."""
+        self.starts: list[float] = []
+        """When each process was started, in Unix seconds; the one before had ended."""
         self._file = write_settings(folder, base_url, tables or {})
         self._process: asyncio.subprocess.Process | ForkedProcess | None = None
         self._log: asyncio.ReadTransport
@@ -68,6 +71,7 @@ class Daemon:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERCOMD_")}
         reader, end = await self._open_log()
         words = (*(self._command or EXECUTABLE), "run", "--config", self._file)
+        self.starts.append(time.time())
         try:
             if self._command:
                 self._process = await asyncio.create_subprocess_exec(

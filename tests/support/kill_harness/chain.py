@@ -5,7 +5,6 @@ The plan is the oracle, as for one daemon: what Intercom must hold follows only 
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -38,8 +37,6 @@ class ChainRun:
         self._sandbox = sandbox
         self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - when to kill is nothing to guess
-        self._ends: list[float] = []
-        """When the gateway was found gone, in Unix seconds."""
         self._forwarded: Counter[str] = Counter()
         self.blows: Counter[str] = Counter()
         self.laws: Laws = Counter()
@@ -86,13 +83,13 @@ class ChainRun:
 
     async def gateway(self) -> None:
         """The gateway is killed at any moment, and away for a while."""
-        await self._kill_gateway()
+        await self._gateway.kill()
         await pause(self._random.uniform(0.0, 1.0))
         await self._gateway.start()
 
     async def both(self) -> None:
         """Both are killed at once, and start in either order."""
-        await asyncio.gather(self._agent.kill(), self._kill_gateway())
+        await asyncio.gather(self._agent.kill(), self._gateway.kill())
         await asyncio.gather(self._agent.start(), self._gateway.start())
 
     async def answers(self) -> None:
@@ -110,7 +107,7 @@ class ChainRun:
     async def unanswered_gateway(self) -> None:
         """The gateway is killed after it has committed a request whose answer is lost."""
         await self._swallow()
-        await self._kill_gateway()
+        await self._gateway.kill()
         self._proxy.cut()
         await self._gateway.start()
 
@@ -121,10 +118,6 @@ class ChainRun:
             await pause(0.05)
         finally:
             self._proxy.holding = False
-
-    async def _kill_gateway(self) -> None:
-        await self._gateway.kill()
-        self._ends.append(time.time())
 
     async def _check(self, notes: Notes) -> None:
         agents, gateways = await self._drained(self._agent), await self._drained(self._gateway)
@@ -141,7 +134,7 @@ class ChainRun:
         check_outcomes(gateways, notes, self.laws)
         counts = notes.counts()
         check_arrivals(counts, [], self._sandbox, self.laws)
-        check_repeats(self._sandbox, self._ends, 0, self.laws)
+        check_repeats((*self._sandbox.events, *self._sandbox.repeats), self._gateway.starts, 0, self.laws)
         check_contacts(counts, gateways, self._sandbox, self.laws)
 
     async def _drained(self, daemon: Daemon) -> list[Outcome]:

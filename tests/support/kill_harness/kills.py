@@ -74,8 +74,6 @@ class Killer:
         self._proxy = proxy
         self._random = chance
         self._spool = daemon.folder / "spool.db-wal"
-        self.ends: list[float] = []
-        """When the daemon was found gone, in Unix seconds."""
         self._open = 0
         """Calls without an answer at the last signal."""
         self._late = cycle((False, True))
@@ -133,7 +131,6 @@ class Killer:
         """What is seen once the process is gone, and the proxy has found its calls abandoned."""
         abandoned = self._proxy.abandoned
         code = await self._daemon.gone()
-        self.ends.append(time.time())
         await self._proxy.until(lambda: not self._proxy.open)
         logged = frozenset(str(line["event"]) for line in self._daemon.since_start())
         calls_cut = max(self._open, self._proxy.abandoned - abandoned)

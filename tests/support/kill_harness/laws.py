@@ -5,7 +5,7 @@ Each function raises an AssertionError if an invariant is broken, and counts in 
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from intercomd.v1.outcome_pb2 import Outcome, OutcomeType
@@ -84,26 +84,27 @@ def name_of(event: Event) -> str:
     return event.external_id or event.email or ""
 
 
-def check_repeats(sandbox: Sandbox, ends: Sequence[float], answers_lost: int, laws: Laws) -> None:
-    """A user's event came again once for each end of the daemon at most, or because an answer was lost on the way.
+def check_repeats(events: Iterable[Event], starts: Sequence[float], answers_lost: int, laws: Laws) -> None:
+    """A user's event came again once for each start of the daemon at most, or because an answer was lost on the way.
 
-    `ends` are the Unix seconds of kills and hurried stops, in order.
+    `starts` are in Unix seconds, in order. The end of the process before is no measure: the last calls that it made
+    may arrive after it.
     """
     arrived: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-    for event in (*sandbox.events, *sandbox.repeats):
+    for event in events:
         arrived[name_of(event), event.name, event.created_at].append(event.received_at)
-    by_end: Counter[tuple[str, int]] = Counter()
-    without_end = 0
+    by_start: Counter[tuple[str, int]] = Counter()
+    without_start = 0
     for (name, _, _), times in arrived.items():
-        for one, again in pairwise(times):
-            end = bisect_right(ends, one)
-            if end < len(ends) and ends[end] < again:
-                by_end[name, end] += 1
+        for one, again in pairwise(sorted(times)):
+            start = bisect_right(starts, one)
+            if start < len(starts) and starts[start] < again:
+                by_start[name, start] += 1
             else:
-                without_end += 1
-    assert without_end <= answers_lost
-    assert set(by_end.values()) <= {1}, by_end.most_common(3)
-    laws["a kill repeated no more than one call of a user"] += len(by_end)
+                without_start += 1
+    assert without_start <= answers_lost, f"{without_start} repeats without a start, {answers_lost} lost answers"
+    assert set(by_start.values()) <= {1}, by_start.most_common(3)
+    laws["a kill repeated no more than one call of a user"] += len(by_start)
 
 
 def check_contacts(counts: Mapping[User, int], outcomes: Sequence[Outcome], sandbox: Sandbox, laws: Laws) -> None:

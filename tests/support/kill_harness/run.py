@@ -5,7 +5,6 @@ The plan is the oracle: what Intercom must hold follows only from the results th
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -138,7 +137,6 @@ class KillRun:
             await self._daemon.start()
             await pause(self._random.uniform(0.0, 0.5))
         assert await self._daemon.hurry() == 0
-        self._killer.ends.append(time.time())
         self.figures.stops += 1
 
     async def _end(self, notes: Notes) -> None:
@@ -156,7 +154,8 @@ class KillRun:
         assert all(self._daemon.outcomes[name] <= 1 + (name in refused) for name in notes.accepted), "reported twice"
         counts = notes.counts()
         check_arrivals(counts, refused, self._sandbox, laws)
-        check_repeats(self._sandbox, self._killer.ends, self._proxy.answers_lost, laws)
+        events = (*self._sandbox.events, *self._sandbox.repeats)
+        check_repeats(events, self._daemon.starts, self._proxy.answers_lost, laws)
         check_contacts(counts, outcomes, self._sandbox, laws)
         figures.add_kills(self._kills, notes)
         figures.add_notes(notes)
@@ -206,7 +205,6 @@ class KillRun:
             request = ReplayDeadLettersRequest(expected_count=len(refused))
             assert (await self._daemon.operations.ReplayDeadLetters(request)).count == len(refused)
             await self._daemon.kill()
-            self._killer.ends.append(time.time())
             await self._daemon.start()
 
     async def _fresh(self) -> None:
