@@ -1,5 +1,10 @@
-"""Strikes a fleet. Each blow proves that it hit what it was aimed at, and returns what it measured."""
+"""Strikes a fleet. Each blow proves that it hit what it was aimed at, and returns what it measured.
 
+What a server does, it does in a thread: the loop of a blow is also that of the proxies, and a daemon whose proxies do
+not answer loses its lease.
+"""
+
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -22,8 +27,8 @@ STALE = "stale"
 class Hit(NamedTuple):
     """What a blow did."""
 
-    repeats: int = 1
-    """Times that each lane's last call may have been repeated."""
+    take_overs: int = 1
+    """Take-overs that it makes at most, where nothing else stalls."""
     took_over_seconds: float = 0.0
     """From an owner's death to the next call; 0.0: no owner died."""
     released_seconds: float = 0.0
@@ -50,7 +55,7 @@ async def kill_other(fleet: Fleet) -> Hit:
     await fleet.daemons[other].kill()
     await fleet.progress()
     await fleet.daemons[other].start()
-    return Hit()
+    return Hit(take_overs=0)
 
 
 async def stop_owner(fleet: Fleet) -> Hit:
@@ -64,7 +69,7 @@ async def stop_owner(fleet: Fleet) -> Hit:
     last = max((each.ended for each in fleet.calls if each.daemon == owner and each.ended <= first.begun), default=0.0)
     assert await daemon.gone() == 0
     await daemon.start()
-    return Hit(repeats=0, released_seconds=first.begun - last)
+    return Hit(released_seconds=first.begun - last)
 
 
 async def freeze_owner(fleet: Fleet) -> Hit:
@@ -76,7 +81,7 @@ async def freeze_owner(fleet: Fleet) -> Hit:
     await pause(max(0.0, at + AWAY_SECONDS - now()))
     fleet.daemons[owner].signal(signal.SIGCONT)
     await fleet.daemons[owner].heard("workspace_lost")
-    return Hit(repeats=2, took_over_seconds=took)
+    return Hit(take_overs=2, took_over_seconds=took)
 
 
 async def divide_database(fleet: Fleet) -> Hit:
@@ -94,7 +99,7 @@ async def divide_database(fleet: Fleet) -> Hit:
     assert sum(proxy.held for proxy in proxies) > held
     for proxy in proxies:
         proxy.heal()
-    return Hit(repeats=2, took_over_seconds=took)
+    return Hit(take_overs=2, took_over_seconds=took)
 
 
 async def lose_answers(fleet: Fleet) -> Hit:
@@ -109,7 +114,7 @@ async def lose_answers(fleet: Fleet) -> Hit:
         for proxy in fleet.databases[owner]:
             proxy.cut()
             proxy.losing = False
-    return Hit(repeats=2)
+    return Hit(take_overs=2)
 
 
 async def divide_intercom(fleet: Fleet) -> Hit:
@@ -121,15 +126,15 @@ async def divide_intercom(fleet: Fleet) -> Hit:
     await proxy.until(lambda: proxy.held > held)
     await pause(LEASE_SECONDS)
     proxy.heal()
-    return Hit()
+    return Hit(take_overs=0)
 
 
 async def kill_database(fleet: Fleet) -> Hit:
     """The primary fails and starts again."""
-    fleet.servers[0].end(signal.SIGQUIT)
+    await asyncio.to_thread(fleet.servers[0].end, signal.SIGQUIT)
     await pause(0.5)
-    fleet.servers[0].start()
-    return Hit(repeats=2)
+    await asyncio.to_thread(fleet.servers[0].start)
+    return Hit(take_overs=2)
 
 
 async def end_sessions(fleet: Fleet) -> Hit:
@@ -139,21 +144,21 @@ async def end_sessions(fleet: Fleet) -> Hit:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     assert await fleet.value(statement) >= POOL
-    return Hit(repeats=2)
+    return Hit(take_overs=2)
 
 
 async def fail_over(fleet: Fleet) -> Hit:
     """The primary fails for good, its synchronous standby becomes the primary, and gets a standby of its own."""
     old = fleet.servers.pop(0)
-    old.end(signal.SIGQUIT)
+    await asyncio.to_thread(old.end, signal.SIGQUIT)
     (new,) = fleet.servers
-    new.promote()
-    new.replicate(synchronously=False)
+    await asyncio.to_thread(new.promote)
+    await asyncio.to_thread(new.replicate, synchronously=False)
     await fleet.progress()
-    old.close()
-    fleet.add_standby()
+    await asyncio.to_thread(old.close)
+    await fleet.add_standby()
     fleet.point()
-    return Hit(repeats=2)
+    return Hit(take_overs=2)
 
 
 async def slow_flush(fleet: Fleet) -> Hit:
@@ -163,13 +168,13 @@ async def slow_flush(fleet: Fleet) -> Hit:
         assert await fleet.value("SHOW commit_delay") == str(microseconds)
         await fleet.progress()
     await _set(fleet, commit_delay=0, commit_siblings=5)
-    return Hit(repeats=0)
+    return Hit(take_overs=0)
 
 
 async def _set(fleet: Fleet, **settings: int) -> None:
     for name, value in settings.items():
-        fleet.servers[0].psql(f"ALTER SYSTEM SET {name} = {value}")
-    fleet.servers[0].psql("SELECT pg_reload_conf()")
+        await asyncio.to_thread(fleet.servers[0].psql, f"ALTER SYSTEM SET {name} = {value}")
+    await asyncio.to_thread(fleet.servers[0].psql, "SELECT pg_reload_conf()")
 
     async def is_set() -> bool:
         return all([await fleet.value(f"SHOW {name}") == str(value) for name, value in settings.items()])
@@ -200,7 +205,7 @@ async def rolling_restart(fleet: Fleet) -> Hit:
         assert await fleet.daemons[name].stop() == 0
         await fleet.daemons[name].start()
         await fleet.progress(10)
-    return Hit(repeats=len(CLOCKS))
+    return Hit(take_overs=len(CLOCKS))
 
 
 async def join_and_leave(fleet: Fleet) -> Hit:
@@ -213,7 +218,7 @@ async def join_and_leave(fleet: Fleet) -> Hit:
             assert await guest.stop() == 0
         else:
             await guest.kill()
-    return Hit(repeats=JOINS)
+    return Hit(take_overs=JOINS)
 
 
 async def stale_token(fleet: Fleet) -> Hit:
@@ -236,7 +241,7 @@ async def stale_token(fleet: Fleet) -> Hit:
         assert await guest.stop() == 0
     finally:
         token.write_text(token_of(GUEST))
-    return Hit(repeats=len(CLOCKS))
+    return Hit(take_overs=len(CLOCKS) + 1)
 
 
 BLOWS: tuple[Blow, ...] = (

@@ -15,6 +15,7 @@ from daemons.process import WAIT_SECONDS, Daemon, connection_for
 from database.server import Server
 from fleet_harness.database_proxy import DatabaseProxy
 from fleet_harness.intercom_proxy import Call, IntercomProxy, token_of
+from fleet_harness.laws import TakeOver, take_overs_of
 from intercomd_daemon.sandbox import Recorded, Sandbox, SandboxSettings
 from kill_harness.kills import pause
 from kill_harness.plan import SECOND
@@ -85,19 +86,19 @@ class Fleet:
         self.servers.append(Server())
         self.servers[0].start()
         self._name = self.servers[0].database()
-        self.add_standby()
+        await self.add_standby()
         await self._stack.enter_async_context(self.sandbox)
         self.intercom = await self._stack.enter_async_context(IntercomProxy(self.sandbox.base_url))
         for name in (*CLOCKS, GUEST):
             await self._make(name)
         await asyncio.gather(*(self.daemons[name].start() for name in CLOCKS))
 
-    def add_standby(self) -> None:
+    async def add_standby(self) -> None:
         """Starts a standby of the primary, for which every commit waits from then on."""
-        standby = Server(primary=self.servers[0])
+        standby = await asyncio.to_thread(Server, primary=self.servers[0])
         self.servers.append(standby)
-        standby.start()
-        self.servers[0].replicate(synchronously=True)
+        await asyncio.to_thread(standby.start)
+        await asyncio.to_thread(self.servers[0].replicate, synchronously=True)
 
     async def _make(self, name: str) -> None:
         """Makes a daemon with a token, and proxies to the servers, of its own; starts nothing."""
@@ -187,6 +188,10 @@ class Fleet:
 
         await self.until(first)
         return first() - since
+
+    def take_overs(self) -> list[TakeOver]:
+        """Returns the take-overs so far."""
+        return take_overs_of({name: daemon.lines for name, daemon in self.daemons.items()}, CLOCKS)
 
     def running(self) -> list[str]:
         """Returns the daemons that run."""

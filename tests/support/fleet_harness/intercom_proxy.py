@@ -26,7 +26,7 @@ class Call(NamedTuple):
     method: str
     path: str
     user: str
-    """The user whom it names; empty: a contact's id in the path names it."""
+    """The user id or email of the user whom it names, or the id of the contact."""
 
 
 def token_of(daemon: str) -> str:
@@ -72,7 +72,7 @@ class IntercomProxy(FaultProxy):
         head, _, body = request.partition(b"\r\n\r\n")
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         if path.startswith(("/events", "/contacts")):
-            self.made.append(Call(daemon, begun, time.time(), method, path, _user(body)))
+            self.made.append(Call(daemon, begun, time.time(), method, path, _user(path, body)))
         await self._pass(daemon)
         self.statuses[int(answer.split(b" ", 2)[1])] += 1
         self._open.discard(number)
@@ -86,9 +86,12 @@ class IntercomProxy(FaultProxy):
             await self.until(lambda: daemon not in self.divided)
 
 
-def _user(body: bytes) -> str:
+def _user(path: str, body: bytes) -> str:
+    contact_id = path.removeprefix("/contacts/")
+    if contact_id != path:
+        return contact_id
     try:
         fields = msgspec.json.decode(body) if body else {}
     except msgspec.DecodeError:
         return ""
-    return str(fields.get("user_id") or fields.get("external_id") or fields.get("email") or "")
+    return next((str(fields[name]) for name in ("user_id", "id", "external_id", "email") if fields.get(name)), "")

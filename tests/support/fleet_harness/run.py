@@ -3,17 +3,15 @@
 The plan is the oracle, as for one daemon: what Intercom must hold follows only from the results that the senders got.
 """
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fleet_harness.blows import Blow
-from fleet_harness.fleet import CLOCKS, LEASE_SECONDS, LOOK_SECONDS, Fleet, now
-from fleet_harness.laws import Struck, check_budget, check_overlap, check_repeats
+from fleet_harness.fleet import CLOCKS, LEASE_SECONDS, Fleet, now
+from fleet_harness.laws import Struck, check_budget, check_overlap, check_repeats, check_take_overs
 from intercomd.v1.outcome_pb2 import Outcome
-from kill_harness.kills import pause
 from kill_harness.laws import Laws, check_arrivals, check_contacts, check_outcomes
 from kill_harness.plan import User
 from kill_harness.producers import Producers
@@ -27,7 +25,6 @@ CALL_SECONDS = 8.0
 """A frozen daemon answers nothing: senders turn to another one."""
 REST_SECONDS_MAX = 4.0
 """The budget of Intercom bounds the run: senders must not be much faster."""
-DRAIN_SECONDS = 120.0
 MINUTE = 60.0
 
 
@@ -78,8 +75,10 @@ class FleetRun:
         check_arrivals(counts, [], self.fleet.sandbox, self.laws)
         check_contacts(counts, outcomes, self.fleet.sandbox, self.laws)
         check_budget(self.fleet.sandbox, self.laws)
-        self.repeats = check_repeats(self.fleet.sandbox, self.blows, self.laws)
-        self.overlaps = check_overlap(self.fleet.calls, self.blows, self.laws)
+        sandbox, take_overs = self.fleet.sandbox, self.fleet.take_overs()
+        self.repeats = check_repeats((*sandbox.events, *sandbox.repeats), take_overs, self.laws)
+        names = {contact.id: contact.external_id or contact.email or "" for contact in sandbox.contacts}
+        self.overlaps = check_overlap(self.fleet.calls, take_overs, names, self.laws)
         self.envelopes["accepted"] += len(notes.accepted)
         self.envelopes["known again after a lost answer"] += len(notes.known)
         self.envelopes["skipped or rejected"] += len(notes.turned_away)
@@ -87,10 +86,8 @@ class FleetRun:
 
     async def _strike(self, blow: Blow) -> None:
         at = now()
-        # Until it has returned, any number of repeats may still be its own.
-        self.blows.append(Struck(blow.__name__, at, 0))
         hit = await blow(self.fleet)
-        self.blows[-1] = Struck(blow.__name__, at, hit.repeats)
+        self.blows.append(Struck(blow.__name__, at, hit.take_overs))
         if hit.took_over_seconds:
             self.took_over[blow.__name__].append(hit.took_over_seconds)
         if hit.released_seconds:
@@ -98,11 +95,14 @@ class FleetRun:
         await self.fleet.progress()
 
     async def _drained(self) -> list[Outcome]:
-        """Waits until nothing waits; returns the outcomes since the last era."""
+        """Waits until nothing waits, however slow the machine; returns the outcomes since the last era."""
         waiting = "SELECT (SELECT count(*) FROM intercomd.log) + (SELECT count(*) FROM intercomd.parked)"
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await self.fleet.value(waiting):
-                await pause(LOOK_SECONDS)
+        while left := await self.fleet.value(waiting):
+
+            async def has_fewer(than: int = left) -> bool:
+                return bool(await self.fleet.value(waiting) < than)
+
+            await self.fleet.until(has_fewer)
         outcomes = [each for each in await self.fleet.daemons["a"].journal() if each.sequence > self._sequence]
         self._sequence = outcomes[-1].sequence
         return outcomes
@@ -126,13 +126,18 @@ class FleetRun:
         if self.released:
             what = f"next call after a release, at most {max(self.released):.2f} s"
             lines.append(f"{'latency':<11}{what:<62}{len(self.released):>7,}")
-        figures = {"calls of two daemons at once": self.overlaps, "events that came again": self.repeats}
+        figures = {
+            "take-overs": len(self.fleet.take_overs()),
+            "calls of two daemons at once": self.overlaps,
+            "events that came again": self.repeats,
+        }
         for title, counts in (("envelopes", self.envelopes), ("calls", figures), ("held", self.laws)):
             lines += [f"{title:<11}{name:<62}{count:>7,}" for name, count in counts.items()]
         return "\n".join(lines)
 
     def check_latencies(self) -> None:
-        """Raises an AssertionError if a take-over took longer than it may; not for a busy machine."""
+        """Raises an AssertionError if a take-over took longer than it may, or had no cause; not for a busy machine."""
+        check_take_overs(self.fleet.take_overs(), self.blows)
         slow = {name: max(took) for name, took in self.took_over.items() if max(took) > TOOK_OVER_SECONDS_MAX}
         assert not slow, f"within {TOOK_OVER_SECONDS_MAX:g} s of an owner's death: {slow}"
         assert max(self.released, default=0.0) <= RELEASED_SECONDS_MAX, self.released
