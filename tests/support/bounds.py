@@ -83,6 +83,12 @@ BOUNDS = {
     "deliver.schedule.access_state.AccessState._successes": "one of each scope",
     "deliver.schedule.outage.OutageDetector._lanes": "the three that make it an outage",
     # ingest
+    "ingest.accept._Request.decisions": _ONE_CALL,
+    "ingest.accept._Request.indexes": _ONE_CALL,
+    "ingest.accept._Request.refusals": _ONE_CALL,
+    "ingest.accept._Request.repeated": _ONE_CALL,
+    "ingest.accept._Request.rows": _ONE_CALL,
+    "ingest.accept._Request.unshifted": _ONE_CALL,
     "ingest.contact_update._Builder.times": "limits.user_attributes_max",
     "ingest.contact_update._Builder.update": _ONE_CALL,
     "deliver.intercom.client._system_tls": "one for the process",

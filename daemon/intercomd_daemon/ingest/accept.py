@@ -6,8 +6,9 @@ regularly, so that it does not block the event loop.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -49,29 +50,32 @@ class AcceptReport(Protocol):
         ...
 
 
-class _Request(NamedTuple):
-    """A request while it is accepted."""
+@dataclass(slots=True, eq=False)
+class _Request:
+    """A request while it is accepted: what holds for all of its envelopes, and what became of them."""
 
-    rules: ConnectionsByName
-    """The settings when it arrived, for all of its envelopes."""
+    connections: ConnectionsByName
+    """The settings when it arrived."""
     now: float
     """When it arrived: the time of acceptance of all of its envelopes."""
-    decisions: list[Decision]
-    rows: list[Incoming]
-    """One for each accepted envelope."""
-    indexes: list[int]
-    """For each row the index of its decision."""
-    unshifted: dict[int, AcceptedEnvelope]
-    """By the place of its row, an envelope as it was before its events got other seconds."""
-    refusals: list[Refusal]
-    """What the trail keeps of each rejected or skipped envelope."""
+    caller: Caller
     traceparent: str
     """Of the call's metadata, for envelopes without one of their own."""
-    caller: Caller
-    connection: str
+    connection: str = ""
     """The only connection of a request that an agent forwards; empty: a sender's request."""
-    repeated: Mapping[str, Decision]
+    repeated: Mapping[str, Decision] = field(default_factory=dict)
     """The decisions that an earlier attempt of a forwarded request got, by envelope id."""
+    newest: bool = True
+    """Whether the spool knows no later request of the agent for this connection."""
+    decisions: list[Decision] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    """What the trail keeps of each rejected or skipped envelope."""
+    rows: list[Incoming] = field(default_factory=list)
+    """One for each accepted envelope."""
+    indexes: list[int] = field(default_factory=list)
+    """For each row the index of its decision."""
+    unshifted: dict[int, AcceptedEnvelope] = field(default_factory=dict)
+    """By the place of its row, an envelope as it was before its events got other seconds."""
 
 
 class Acceptor:
@@ -79,7 +83,7 @@ class Acceptor:
 
     def __init__(
         self,
-        rules: ConnectionsByName,
+        connections: ConnectionsByName,
         spool: Intake,
         seconds: TimestampAllocator,
         report: AcceptReport,
@@ -88,7 +92,7 @@ class Acceptor:
     ) -> None:
         """`seconds` starts with the claims that the spool kept of an earlier run."""
         self._decide = decide
-        self._rules = rules
+        self._connections = connections
         self._spool = spool
         self._seconds = seconds
         self._report = report
@@ -97,7 +101,7 @@ class Acceptor:
 
     def reconfigure(self, connections: ConnectionsByName) -> None:
         """Decides envelopes by these settings from the next request on."""
-        self._rules = connections
+        self._connections = connections
 
     async def accept(
         self,
@@ -129,11 +133,11 @@ class Acceptor:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
             request = self._new_request(caller)
             if forwarder is not None:
-                request, envelopes, newest = await self._recall(request, envelopes, forwarder)
+                envelopes = await self._recall(request, envelopes, forwarder)
             await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
             decided = self._clock()
-            forwarded = _to_keep(request, forwarder) if forwarder is not None and newest else None
+            forwarded = _to_keep(request, forwarder) if forwarder is not None else None
             keys = await self._append(request, forwarded) if request.rows or forwarded else []
             if request.refusals:
                 self._spool.keep_refusals(request.refusals)
@@ -149,8 +153,8 @@ class Acceptor:
 
     async def _recall(
         self, request: _Request, envelopes: Iterable[DecodedEnvelope], forwarder: Forwarder
-    ) -> tuple[_Request, Iterable[DecodedEnvelope], bool]:
-        """Returns a forwarded request with the decisions of its first attempt, and whether none is newer.
+    ) -> Iterable[DecodedEnvelope]:
+        """Adds to a forwarded request what the spool knows of its agent; returns the envelopes, unread.
 
         There are three cases, by the sequence of the last request that the spool remembers:
 
@@ -165,10 +169,11 @@ class Acceptor:
         remaining = iter(envelopes)
         first = next(remaining)
         kept = await self._spool.forwarded(request.caller.name, forwarder.agent_id, first.connection)
-        same = kept is not None and kept.sequence == forwarder.sequence
-        repeated = results_of(kept) if kept is not None and same else request.repeated
-        newest = kept is None or kept.sequence <= forwarder.sequence
-        return request._replace(connection=first.connection, repeated=repeated), chain((first,), remaining), newest
+        request.connection = first.connection
+        if kept is not None and kept.sequence == forwarder.sequence:
+            request.repeated = results_of(kept)
+        request.newest = kept is None or kept.sequence <= forwarder.sequence
+        return chain((first,), remaining)
 
     async def check(self, envelopes: Iterable[DecodedEnvelope], caller: Caller = ANYONE) -> list[Decision]:
         """Returns the decision of each envelope by its content and the settings; writes nothing, finds no duplicates.
@@ -182,23 +187,24 @@ class Acceptor:
         return request.decisions
 
     def _new_request(self, caller: Caller) -> _Request:
-        return _Request(self._rules, self._clock(), [], [], [], {}, [], request_traceparent.get(), caller, "", {})
+        return _Request(self._connections, self._clock(), caller, request_traceparent.get())
 
     async def _decide_all(
         self, envelopes: Iterable[DecodedEnvelope], request: _Request, *, to_append: bool = True
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
-        rules, now, decisions, rows, indexes, _, refusals, traceparent, caller, connection, repeated = request
+        connections, now, caller, traceparent = request.connections, request.now, request.caller, request.traceparent
+        decisions, rows, repeated = request.decisions, request.rows, request.repeated
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                _check_connection(envelope.connection, caller, connection)
+                _check_connection(envelope.connection, caller, request.connection)
                 if repeated and (earlier := repeated.get(envelope.envelope_id)) is not None:
                     decisions.append(earlier)
                     continue
-                decision = self._decide(envelope, rules, now, caller.name, traceparent)
+                decision = self._decide(envelope, connections, now, caller.name, traceparent)
                 accepted = decision.accepted
                 if accepted is not None:
                     operations = accepted.operations
@@ -207,10 +213,10 @@ class Acceptor:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if to_append:
                         decision, row = self._enter(len(rows), decision, accepted, request)
-                        indexes.append(len(decisions))
+                        request.indexes.append(len(decisions))
                         rows.append(row)
                 else:
-                    refusals.append(refusal_of(envelope, decision, now, caller.name))
+                    request.refusals.append(refusal_of(envelope, decision, now, caller.name))
                 decisions.append(decision)
             if time() >= turn_ends:
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -232,7 +238,7 @@ class Acceptor:
         event_time = decision.event_time
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
-        if events and recognised and request.rules[name].same_second == "shift":
+        if events and recognised and request.connections[name].same_second == "shift":
             latest = int(request.now) + CLOCK_SKEW_SECONDS
             allocation = self._seconds.allocate(name, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
@@ -296,8 +302,11 @@ def _check_connection(name: str, caller: Caller, only: str) -> None:
 
 
 def _to_keep(request: _Request, forwarder: Forwarder) -> Forwarded | None:
-    """Returns what the spool is to remember of a forwarded request; None: it remembers all of it."""
-    if all(each.envelope_id in request.repeated for each in request.decisions):
+    """Returns what the spool is to remember of a forwarded request.
+
+    None: it remembers all of it already, or a later request, whose results stay.
+    """
+    if not request.newest or all(each.envelope_id in request.repeated for each in request.decisions):
         return None
     data = pack_results(request.decisions, request.repeated)
     return Forwarded(request.caller.name, forwarder.agent_id, request.connection, forwarder.sequence, data)

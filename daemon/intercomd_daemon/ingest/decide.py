@@ -29,15 +29,15 @@ _DEVELOPMENT, _ACCEPTED = Environment.DEVELOPMENT, Disposition.ACCEPTED
 
 
 def decide(
-    envelope: DecodedEnvelope, rules: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
+    envelope: DecodedEnvelope, connections: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
 ) -> Decision:
     """Returns the disposition, the findings and, if accepted, the envelope to store.
 
     `now` is in Unix seconds; `traceparent` is that of the call, for an envelope without one of its own.
     """
-    connection = rules.get(envelope.connection)
+    connection = connections.get(envelope.connection)
     if connection is None or not connection.active or envelope.environment is _DEVELOPMENT:
-        target = _target(envelope, connection, rules)
+        target = _target(envelope, connection, connections)
         if isinstance(target, Decision):
             return target
         connection = target
@@ -76,7 +76,7 @@ def decide(
 
 
 def _target(
-    envelope: DecodedEnvelope, named: ConnectionSettings | None, rules: ConnectionsByName
+    envelope: DecodedEnvelope, named: ConnectionSettings | None, connections: ConnectionsByName
 ) -> ConnectionSettings | Decision:
     """Returns the connection that the envelope goes to, or the decision if it goes to none."""
     if named is None:
@@ -85,7 +85,7 @@ def _target(
         if not named.development_connection:
             message = f"development data is off for {quoted(named.name)}: set development_connection to route it"
             return _skipped(envelope, named.name, Finding("DEVELOPMENT_DATA", "environment", message))
-        target = rules.get(named.development_connection)
+        target = connections.get(named.development_connection)
         if target is None:
             return unknown_connection(envelope, named.development_connection, "environment")
         named = target

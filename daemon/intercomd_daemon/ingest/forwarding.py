@@ -27,13 +27,13 @@ _MICROSECONDS = 1_000_000
 
 
 def decide_forwarded(
-    envelope: DecodedEnvelope, rules: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
+    envelope: DecodedEnvelope, connections: ConnectionsByName, now: float, caller: str = "", traceparent: str = ""
 ) -> Decision:
     """Returns the decision of an agent, and if it is accepted, the envelope to store.
 
     `now` is in Unix seconds; `traceparent` is that of the call, for an envelope without one of its own.
     """
-    if envelope.connection not in rules:
+    if envelope.connection not in connections:
         return unknown_connection(envelope, envelope.connection, "connection")
     found = Findings(envelope.violations)
     if envelope.has_own_id:
