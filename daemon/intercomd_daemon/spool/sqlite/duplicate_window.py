@@ -12,7 +12,7 @@ from uuid import UUID
 
 from intercomd_daemon.spool.rotation import rotation_due
 from intercomd_daemon.spool.sqlite.schema import GENERATIONS, RECENT
-from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
+from intercomd_daemon.spool.sqlite.transaction import Blob, Transaction, placeholders
 
 EMPTIED_PER_COMMIT = 2_000
 """Ids deleted from the oldest generation per commit: some milliseconds."""
@@ -20,20 +20,21 @@ EMPTIED_PER_COMMIT = 2_000
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-Entry = tuple[int, str | bytes, int]
+PackedId = str | Blob
+Entry = tuple[int, PackedId, int]
 """The connection's number, the id by `pack_id`, the key of its row."""
 
 
-def pack_id(envelope_id: str) -> str | bytes:
+def pack_id(envelope_id: str) -> PackedId:
     """Returns an envelope id as it is stored: the 16 bytes of a UUID in lower-case text, any other id unchanged."""
     if len(envelope_id) == 36 and _UUID.fullmatch(envelope_id):
-        return bytes.fromhex(envelope_id.replace("-", ""))
+        return Blob.fromhex(envelope_id.replace("-", ""))
     return envelope_id
 
 
-def unpack_id(stored: str | bytes) -> str:
+def unpack_id(stored: PackedId | bytes) -> str:
     """Returns the envelope id that `pack_id` stored."""
-    return str(UUID(bytes=stored)) if isinstance(stored, bytes) else stored
+    return stored if isinstance(stored, str) else str(UUID(bytes=bytes(stored)))
 
 
 def add(transaction: Transaction, entries: Sequence[Entry]) -> set[int]:
@@ -74,7 +75,7 @@ def _table(generation: int) -> str:
     return RECENT[generation % GENERATIONS]
 
 
-def _key_in(transaction: Transaction, table: str, connection: int, packed_id: str | bytes) -> int:
+def _key_in(transaction: Transaction, table: str, connection: int, packed_id: PackedId) -> int:
     found = transaction.database.execute(
         f"SELECT key FROM {table} WHERE connection = ? AND envelope_id = ?",  # noqa: S608 - our own tables
         (connection, packed_id),

@@ -14,7 +14,7 @@ from intercomd_daemon.spool.rows import OutcomeFilter
 from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
-from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
+from intercomd_daemon.spool.sqlite.transaction import Blob, Transaction, placeholders
 from intercomd_daemon.spool.trail import TrailFilter
 
 CHUNK = 10_000
@@ -34,8 +34,8 @@ def add(transaction: Transaction, outcomes: Sequence[Outcome]) -> None:
                 pack_id(outcome.envelope_id),
                 outcome.customer_id,
                 outcome.email,
-                outcome.type,
-                record.pack(outcome),
+                int(outcome.type),
+                Blob(record.pack(outcome)),
             )
             for outcome in outcomes
         ],

@@ -20,7 +20,7 @@ from intercomd_daemon.spool.sqlite import forwarded as forwarded_table
 from intercomd_daemon.spool.sqlite.checksum import row_checksum
 from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.counters import Counters
-from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
+from intercomd_daemon.spool.sqlite.transaction import Blob, Transaction, placeholders
 from intercomd_daemon.spool.sqlite.waiting_rows import Page, columns_of, read_page
 
 MOVED_MAX = 2_048
@@ -93,7 +93,7 @@ def append(transaction: Transaction, rows: Sequence[Incoming], admit: Admit) -> 
     transaction.insert(
         _insert_statement,
         [
-            (key, row.lane, packed_id, now, row.data, row_checksum(key, row.lane, packed_id, now))
+            (key, row.lane, packed_id, now, Blob(row.data), row_checksum(key, row.lane, packed_id, now))
             for key, packed_id, row in new
         ],
     )

@@ -16,6 +16,11 @@ from intercomd_daemon.spool.sqlite.counters import Counters
 
 Result = TypeVar("Result")
 
+Blob = bytearray
+"""Bytes to insert. sqlite3 looks for an adapter of each value that is not an int, float, str or bytearray.
+
+For `bytes` it finds none. With Python 3.11 this raises and drops an AttributeError, which takes 0.3 µs."""
+
 _STATEMENT_ROWS = (256, 128, 64, 32, 16)
 """Rows of one statement, or any smaller number: few enough sizes that each is compiled once and kept."""
 
