@@ -47,8 +47,8 @@ async def test_waiting_envelopes_are_delivered_in_order_after_a_restart(
     for first in range(0, 450, 225):
         await shared.publish(*sent[first : first + 225])
     await restart(shared)
-    await shared.operations.ResumeConnection(ResumeConnectionRequest())
     before = len(shared_sandbox.events)
+    await shared.operations.ResumeConnection(ResumeConnectionRequest())
     await shared_sandbox.wait_for(lambda sandbox: len(sandbox.events) > before + 120, 60)
     await restart(shared)
     await shared_sandbox.wait_for(lambda sandbox: len(sandbox.events) == before + 450, 60)
