@@ -66,6 +66,7 @@ async def test_send_publishes_lines_of_an_open_pipe(daemon: Daemon, launch: Laun
 
 
 async def test_send_validate_only_accepts_nothing(daemon: Daemon, path: Path) -> None:
+    await daemon.idle()
     before = len(await daemon.journal())
     result = await invoke("send", path, "--target", daemon.ingest_address, "--validate-only")
     assert result.stdout == "checked 4 = accepted 1 + duplicates 0 + skipped 1 + rejected 1 + unreadable 1\n"
@@ -73,6 +74,7 @@ async def test_send_validate_only_accepts_nothing(daemon: Daemon, path: Path) ->
 
 
 async def test_send_preview_prints_calls_and_makes_none(daemon: Daemon, sandbox: Sandbox, path: Path) -> None:
+    await daemon.idle()
     calls = sandbox.record.count
     result = await invoke("send", path, "--target", daemon.ingest_address, "--preview")
     assert (result.exit_code, "  POST /events\n" in result.stdout) == (1, True)
