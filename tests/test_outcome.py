@@ -55,7 +55,7 @@ def letter(update: dict[str, str], contact: OutcomeType | None, *events: Outcome
         (letter({}, DEAD, DONE), {}, ()),
     ],
 )
-def test_a_replay_holds_the_refused_calls_alone(
+def test_replay_holds_the_refused_calls_alone(
     dead: DeadLetter, update: dict[str, str], events: tuple[TrackEvent, ...]
 ) -> None:
     replay = replay_of(dead)

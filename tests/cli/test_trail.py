@@ -78,7 +78,7 @@ def test_reasons_name_each_violation_once_without_control_characters() -> None:
         ),
     ],
 )
-def test_content_of_an_envelope(envelope: envelope_pb2.Envelope, text: str) -> None:
+def test_content_of_an_envelope_is_described(envelope: envelope_pb2.Envelope, text: str) -> None:
     assert content_of_envelope(envelope) == text
 
 

@@ -38,7 +38,7 @@ def test_fault_has_the_result_of_the_matrix(row: Row, seen: Seen) -> None:
     assert cells == row.cells
 
 
-def test_the_matrix_has_every_call_with_every_fault_once() -> None:
+def test_matrix_has_every_call_with_every_fault_once() -> None:
     cells = [(row.call, row.fault) for row in MATRIX.rows]
     assert sorted(cells) == sorted((call.value, fault) for call in Call for fault in MATRIX.faults)
 
@@ -54,7 +54,7 @@ def test_no_call_is_written_anywhere_but_in_one_module() -> None:
     assert set(re.findall(r"\bRequest\(Call\.(\w+)", texts["intercom/requests.py"])) == {call.name for call in Call}
 
 
-def test_the_faults_are_all_that_can_be_played() -> None:
+def test_matrix_has_every_fault_of_the_sandbox() -> None:
     """The statuses of Intercom's table, everything a sandbox can do to a response, and every broken endpoint."""
     played = [shlex.split(how) for how in MATRIX.faults.values()]
     assert NO_FAULT in MATRIX.faults

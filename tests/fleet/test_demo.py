@@ -100,6 +100,6 @@ def test_rows_count_each_side() -> None:
         {"took_over_seconds": 10.1},
     ],
 )
-def test_a_check_fails_for_each_fault(change: dict[str, object]) -> None:
+def test_check_fails_for_each_fault(change: dict[str, object]) -> None:
     assert all(check.holds for check in checks(FINE))
     assert sum(not check.holds for check in checks(FINE._replace(**change))) == 1

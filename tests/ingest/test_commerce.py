@@ -253,7 +253,7 @@ def test_more_than_a_hundred_products_promotions_or_lists_are_rejected(
     assert brief(found.violations) == [("ENVELOPE_TOO_LARGE", field)]
 
 
-def test_a_hundred_products_are_accepted(found: Findings) -> None:
+def test_hundred_products_are_accepted(found: Findings) -> None:
     assert len(shape(commerce(action("purchase", *[product("p")] * 100)), WIDE, found)) == 101
 
 

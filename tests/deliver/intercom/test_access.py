@@ -97,7 +97,7 @@ def test_control_characters_of_the_app_id_do_not_reach_a_terminal() -> None:
     assert access.message.isprintable()
 
 
-def test_the_workspace_is_named() -> None:
+def test_workspace_and_region_are_read() -> None:
     assert read_access(app(), ConnectionSettings(name="main")) == Access(Grant.GRANTED, "", "", "Shop", "us")
 
 

@@ -36,7 +36,7 @@ WRONG = {
 }
 
 
-def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+def test_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     """The last one stays valid while the file is gone, and each is reported for masking."""
     path, values = tmp_path / "token", []
     token = AccessToken("", str(path), values.append)
@@ -58,7 +58,7 @@ def test_token_given_as_a_value_is_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_a_file_that_holds_no_token_is_named_and_no_call_leaves(
+async def test_file_that_holds_no_token_is_named_and_no_call_leaves(
     sandbox: Sandbox, tmp_path: Path, name: str
 ) -> None:
     content, wrong = WRONG[name]
@@ -98,7 +98,7 @@ async def test_without_a_token_no_call_leaves(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("how", ["replaced", "in place", "linked"])
-def test_a_token_of_the_same_size_and_mtime_is_read(tmp_path: Path, how: str) -> None:
+def test_token_of_the_same_size_and_mtime_is_read(tmp_path: Path, how: str) -> None:
     """As `cp -p`, `rsync -t` and a mounted secret make them."""
     path, other = tmp_path / "token", tmp_path / "other"
     times = (1_700_000_000, 1_700_000_000)

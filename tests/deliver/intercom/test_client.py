@@ -128,7 +128,7 @@ async def test_huge_response_is_read_up_to_the_limit(sandbox: Sandbox, session: 
 
 
 @pytest.mark.fills("deliver.intercom.connection_pool.HEADER_BYTES_MAX")
-async def test_a_long_header_line_does_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
+async def test_long_header_line_does_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
     for size, status in ((9_000, 202), (HEADER_BYTES_MAX - 100, 202), (2 * HEADER_BYTES_MAX, 0)):
         sandbox.fault(f"POST /events header-size={size}B times=1")
         assert (await session.call(EVENT)).status == status
@@ -211,7 +211,7 @@ async def test_cut_response_of_a_read_is_a_failure(sandbox: Sandbox, session: In
 
 @pytest.mark.parametrize("request_", [requests.ME, requests.update_contact("c1", "", {})], ids=["GET", "PUT"])
 @pytest.mark.parametrize("fault", ["cut-before", "cut-after"])
-async def test_a_call_whose_connection_breaks_is_made_once(
+async def test_call_whose_connection_breaks_is_made_once(
     sandbox: Sandbox, session: IntercomClient, request_: Request, fault: str
 ) -> None:
     """Only Intercom would count a second one."""
@@ -221,7 +221,7 @@ async def test_a_call_whose_connection_breaks_is_made_once(
     assert len(sandbox.calls) == 1
 
 
-async def test_a_429_carries_what_pace_needs(sandbox: Sandbox, session: IntercomClient) -> None:
+async def test_429_has_the_time_to_wait(sandbox: Sandbox, session: IntercomClient) -> None:
     sandbox.fault("POST /events 429 header=Retry-After:7 times=1")
     answer = await session.call(EVENT)
     assert (answer.status, answer.retry_after_seconds) == (429, 7.0)
@@ -354,7 +354,7 @@ def test_url_that_cannot_be_called_is_named(base_url: str) -> None:
         IntercomClient(ConnectionSettings(name="default", base_url=base_url), AccessToken(TOKEN), 4)
 
 
-async def test_a_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
+async def test_session_that_is_closed_makes_no_call(sandbox: Sandbox) -> None:
     intercom = IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4)
     assert (await intercom.call(EVENT)).failure == "the client is closed"
     assert sandbox.calls == []
@@ -370,7 +370,7 @@ async def test_invalid_headers_are_left_out(sandbox: Sandbox, session: IntercomC
 
 
 @pytest.mark.fills("deliver.intercom.client.ATTRIBUTES_BYTES_MAX")
-async def test_of_the_list_of_attributes_more_is_read(sandbox: Sandbox, session: IntercomClient) -> None:
+async def test_list_of_attributes_has_a_larger_limit(sandbox: Sandbox, session: IntercomClient) -> None:
     sandbox.fault("GET /data_attributes huge size=6MiB times=1")
     assert len((await session.call(requests.ATTRIBUTES)).body) == ATTRIBUTES_BYTES_MAX
 
@@ -438,7 +438,7 @@ async def response_to_event(raw: bytes) -> Response:
         b"HTTP/1.1 202 Accepted\r\nContent-Type: a/b\r\nContent-Type: c/d\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-async def test_odd_response_with_a_readable_status_settles_an_event(raw: bytes) -> None:
+async def test_unusual_response_with_a_readable_status_settles_an_event(raw: bytes) -> None:
     answer = await response_to_event(raw)
     assert classify(Call.TRACK_EVENT, answer).kind is Kind.DONE
 

@@ -6,12 +6,12 @@ from intercomd_daemon.deliver.intercom.messages import Call
 
 
 @pytest.mark.parametrize("call", Call)
-def test_a_dry_run_makes_the_calls_that_only_read(call: Call) -> None:
+def test_dry_run_makes_only_the_calls_that_read(call: Call) -> None:
     assert call.reads is (call.method == "GET")
     assert call.reads is (call in {Call.READ_CONTACT, Call.READ_ME, Call.LIST_ATTRIBUTES})
 
 
-def test_a_call_reads_as_method_and_path_template() -> None:
+def test_call_reads_as_method_and_path_template() -> None:
     assert f"{Call.UPDATE_CONTACT}" == "PUT /contacts/{id}"
 
 
@@ -25,5 +25,5 @@ def test_a_call_reads_as_method_and_path_template() -> None:
         (Call.READ_ME, "GET", "me"),
     ],
 )
-def test_a_call_has_the_method_and_the_scope_of_its_text(call: Call, method: str, scope: str) -> None:
+def test_call_has_the_method_and_the_scope_of_its_text(call: Call, method: str, scope: str) -> None:
     assert (call.method, call.scope) == (method, scope)

@@ -22,7 +22,7 @@ SET = {"HTTPS_PROXY": "http://proxy:3128"}
         ("http://a%40b:p%3Aw@proxy:3128/", {}, Proxy("http://proxy:3128", "a@b", "p:w")),
     ],
 )
-def test_the_setting_goes_before_the_environment(
+def test_setting_takes_precedence_over_the_environment(
     setting: str, environment: dict[str, str], expected: Proxy | None
 ) -> None:
     assert proxy_for(URL, setting, environment) == expected

@@ -34,7 +34,7 @@ def test_many_dates_close_in() -> None:
     st.floats(-4000, 4000),
     st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 5), st.floats(0, 1)), min_size=1, max_size=30),
 )
-def test_a_time_is_never_taken_for_reached_too_early(ahead: float, calls: list[tuple[float, float, float]]) -> None:
+def test_time_is_never_reached_too_early(ahead: float, calls: list[tuple[float, float, float]]) -> None:
     clock, now = ServerClock(), 10_000.0
     for pause, latency, written in calls:
         sent = now + pause

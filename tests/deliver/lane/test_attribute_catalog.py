@@ -209,7 +209,7 @@ def test_typed_time_is_sent_unchanged_to_a_date() -> None:
     assert known.fit("until", 253_402_300_799, NOW).value == 253_402_300
 
 
-def test_a_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
+def test_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
     known = catalog(DataAttribute("plan"))
     known.value_refused("plan", "gold", NOW)
     assert fit(known, value="gold", now=NOW + REFUSED_SECONDS - 1) is Fit.LEAVE_OUT
@@ -221,7 +221,7 @@ def test_a_refused_value_is_left_out_for_an_hour_and_others_are_sent() -> None:
     assert fit(known, value="gold") is Fit.SEND
 
 
-def test_a_refused_value_is_left_out_where_the_list_may_not_be_read() -> None:
+def test_refused_value_is_left_out_without_a_list() -> None:
     known = AttributeCatalog(ConnectionSettings(name="main"))
     known.unreadable(NOW)
     known.value_refused("plan", "gold", NOW)
@@ -237,7 +237,7 @@ def test_oldest_refused_values_are_forgotten_beyond_the_limit() -> None:
     assert [fit(known, value=value) for value in ("0", "1")] == [Fit.SEND, Fit.LEAVE_OUT]
 
 
-def test_a_list_in_doubt_is_read_again_but_once_a_minute() -> None:
+def test_doubted_list_is_read_again_at_most_once_a_minute() -> None:
     known = catalog(LIST)
     assert not known.doubt(NOW + TRUSTED_SECONDS - 1)
     assert not known.stale(NOW)
@@ -326,7 +326,7 @@ def test_attributes_created_in_a_day_are_limited() -> None:
     assert fit(known, "a", now=NOW + DAY_SECONDS) is Fit.SEND
 
 
-def test_a_refusal_is_remembered_for_an_hour() -> None:
+def test_refusal_is_remembered_for_an_hour() -> None:
     known = catalog()
     known.refused("plan", "because", "fix it", NOW)
     message = 'because: dropped "gold"; fix it'
@@ -391,7 +391,7 @@ def test_reports_of_calls_that_left_before_the_creation_refuse_nothing(late: int
     assert fit(known) is Fit.LEAVE_OUT
 
 
-def test_the_next_list_takes_every_doubt_away() -> None:
+def test_next_list_ends_every_doubt() -> None:
     known = catalog(DataAttribute("plan"))
     known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE

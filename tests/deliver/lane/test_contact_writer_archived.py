@@ -26,7 +26,7 @@ def test_archived_user_gets_no_calls_for_ten_minutes() -> None:
     """)
 
 
-def test_a_blocked_person_is_a_dead_letter_whatever_the_status() -> None:
+def test_blocked_person_is_a_dead_letter_whatever_the_status() -> None:
     for status in (400, 403 + 1, 409, 422):
         talk(f"""
             1: plan=gold phone=1
@@ -201,7 +201,7 @@ def test_contact_that_is_gone_at_unarchiving_is_created_again() -> None:
     )
 
 
-def test_an_unarchiving_that_is_refused_is_a_dead_letter() -> None:
+def test_refused_unarchiving_is_a_dead_letter() -> None:
     talk(
         """
         1: plan=gold phone=1
@@ -219,7 +219,7 @@ def test_an_unarchiving_that_is_refused_is_a_dead_letter() -> None:
 
 
 @pytest.mark.parametrize("event", ["", "; Seen"])
-def test_a_contact_marked_for_deletion_is_remembered_without_calls(event: str) -> None:
+def test_contact_marked_for_deletion_is_remembered_without_calls(event: str) -> None:
     """No attribute is dropped, and no later envelope of the user makes a call for ten minutes."""
     ended = ", Seen dead_lettered CONTACT_DELETED 0" if event else ""
     talk(

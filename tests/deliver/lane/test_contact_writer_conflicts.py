@@ -5,7 +5,7 @@ import pytest
 from delivery.dialogue import talk
 
 
-def test_a_customer_id_that_exists_is_updated_by_the_id_in_the_message() -> None:
+def test_existing_customer_id_is_updated_by_the_id_in_the_message() -> None:
     talk("""
         1: plan=gold
         > POST /contacts role=user external_id=u1 .plan=gold
@@ -66,7 +66,7 @@ def test_created_contact_without_external_id_is_ours() -> None:
     """)
 
 
-def test_an_email_that_exists_is_updated_and_gets_no_external_id() -> None:
+def test_existing_email_is_updated_and_gets_no_external_id() -> None:
     talk("""
         who - ada@x.io
         1: plan=gold
@@ -166,7 +166,7 @@ def test_create_without_the_email_may_conflict_by_customer_id() -> None:
     """)
 
 
-def test_an_email_that_joins_later_is_not_taken_for_the_one_that_was() -> None:
+def test_email_that_joins_later_is_not_the_taken_one() -> None:
     """Only envelopes with the taken email report it, and the new one is sent."""
     talk("""
         who u1 ada@x.io

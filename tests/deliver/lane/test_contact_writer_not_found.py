@@ -63,7 +63,7 @@ def test_missing_contact_is_created_with_the_values_of_the_envelope() -> None:
     """)
 
 
-def test_a_contact_that_exists_after_all_is_found_and_not_written() -> None:
+def test_contact_that_exists_despite_a_404_is_found_and_not_written() -> None:
     talk("""
         who - ada@x.io
         1: ; Seen
@@ -81,7 +81,7 @@ def test_a_contact_that_exists_after_all_is_found_and_not_written() -> None:
     """)
 
 
-def test_a_contact_found_by_email_gets_our_external_id_before_the_event() -> None:
+def test_contact_found_by_email_gets_our_external_id_before_the_event() -> None:
     talk("""
         who u1 ada@x.io
         known c1 email=ada@x.io
@@ -123,7 +123,7 @@ AGAIN = """
 
 
 @pytest.mark.fills("deliver.lane.pending.NOT_FOUND_MAX")
-def test_a_second_404_is_transient_and_the_fifth_a_dead_letter() -> None:
+def test_second_404_is_transient_and_the_fifth_a_dead_letter() -> None:
     talked = talk(f"""
         known c1
         1: ; Seen
@@ -172,7 +172,7 @@ def test_missing_contact_of_an_update_is_created_before_the_event() -> None:
     assert talked.outcomes["1"].effects[0].http_status == 404
 
 
-def test_the_404s_are_counted_over_parking() -> None:
+def test_404s_are_counted_over_parking() -> None:
     talk(f"""
         known c1
         1: ; Seen
@@ -250,7 +250,7 @@ def test_contact_refused_with_attributes_is_created_with_its_identity_for_the_ev
     """)
 
 
-def test_a_contact_that_is_refused_bare_costs_the_event() -> None:
+def test_contact_refused_with_its_identity_alone_makes_the_event_a_dead_letter() -> None:
     talked = talk("""
         1: ; Seen; Bought
         > POST /events event_name=Seen user_id=u1
@@ -266,7 +266,7 @@ def test_a_contact_that_is_refused_bare_costs_the_event() -> None:
     assert "parameters are invalid" in talked.answer_bodies["1"]
 
 
-def test_an_archived_contact_costs_all_events_and_no_further_calls() -> None:
+def test_archived_contact_makes_all_events_dead_letters_without_calls() -> None:
     talk("""
         1: ; Seen; Bought
         > POST /events event_name=Seen user_id=u1

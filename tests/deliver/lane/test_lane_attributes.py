@@ -5,7 +5,7 @@ import pytest
 from delivery.dialogue import talk
 
 
-def test_the_list_is_fetched_before_an_update_with_custom_attributes_every_ten_minutes() -> None:
+def test_update_with_custom_attributes_needs_a_list_of_the_last_ten_minutes() -> None:
     talk("""
         known c1
         later 599
@@ -44,7 +44,7 @@ def test_missing_attribute_is_created_once_with_the_type_of_its_value() -> None:
     """)
 
 
-def test_the_settings_know_the_type_better() -> None:
+def test_type_of_the_settings_takes_precedence() -> None:
     talk(
         """
         known c1
@@ -77,7 +77,7 @@ def test_missing_attribute_is_dropped_and_reported_by_setting() -> None:
     )
 
 
-def test_a_refused_creation_is_remembered_for_an_hour_and_the_attribute_left_out() -> None:
+def test_attribute_is_left_out_for_an_hour_after_a_refused_creation() -> None:
     talk("""
         known c1
         1: club=red plan=gold
@@ -137,7 +137,7 @@ def test_attribute_that_a_400_names_is_created_although_it_is_listed() -> None:
     """)
 
 
-def test_an_attribute_that_is_named_a_second_time_is_given_up() -> None:
+def test_attribute_that_a_400_names_twice_is_left_out() -> None:
     talk("""
         known c1
         1: plan=gold city=Bath
@@ -262,7 +262,7 @@ def test_refused_group_is_sent_one_by_one() -> None:
     """)
 
 
-def test_an_attribute_that_a_merged_call_lacks_is_created_and_the_call_stays_merged() -> None:
+def test_missing_attribute_of_a_merged_call_is_created_and_it_stays_merged() -> None:
     talk("""
         known c1
         1: plan=gold
@@ -314,7 +314,7 @@ def test_400_that_names_a_value_rereads_an_old_list_and_converts_it() -> None:
     """)
 
 
-def test_an_attribute_that_a_400_names_and_the_list_lacks_is_created() -> None:
+def test_missing_attribute_that_a_400_names_is_created() -> None:
     talk("""
         known c1
         later 60
@@ -327,7 +327,7 @@ def test_an_attribute_that_a_400_names_and_the_list_lacks_is_created() -> None:
     """)
 
 
-def test_a_400_without_a_name_costs_one_value_if_the_list_tells_which() -> None:
+def test_400_without_a_name_drops_the_value_that_the_list_contradicts() -> None:
     talk("""
         known c1
         later 60
@@ -361,7 +361,7 @@ def test_400_without_a_name_is_repeated_with_fewer_values() -> None:
     """)
 
 
-def test_a_clearing_that_is_refused_is_left_out_for_this_contact_alone() -> None:
+def test_refused_clearing_is_left_out_for_this_contact_alone() -> None:
     talk("""
         known c1
         1: plan=null city=Bath

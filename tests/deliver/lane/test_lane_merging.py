@@ -37,7 +37,7 @@ def test_updates_merge_up_to_the_next_event() -> None:
     """)
 
 
-def test_an_update_does_not_pass_an_event_without_an_update() -> None:
+def test_update_does_not_pass_an_event_without_an_update() -> None:
     talk("""
         known c1
         1: plan=gold
@@ -54,7 +54,7 @@ def test_an_update_does_not_pass_an_event_without_an_update() -> None:
     """)
 
 
-def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -> None:
+def test_merged_update_stays_within_the_limit_of_attributes() -> None:
     talk(
         """
         who u1 ada@x.io
@@ -73,7 +73,7 @@ def test_the_union_stays_within_the_limit_of_a_payload_the_email_not_counted() -
     )
 
 
-def test_a_value_that_changes_and_changes_back_is_sent() -> None:
+def test_value_that_changes_and_changes_back_is_sent() -> None:
     """A value is left out only if every value equals the cached one: in A, B, A the call with B may have arrived."""
     talk("""
         known c1 plan=gold
@@ -83,7 +83,7 @@ def test_a_value_that_changes_and_changes_back_is_sent() -> None:
     """)
 
 
-def test_a_value_set_back_after_a_crash_that_hid_the_one_between_is_sent() -> None:
+def test_value_that_is_set_back_after_a_crash_is_sent() -> None:
     """The contact cache holds gold, Intercom silver: the response to the call was lost."""
     talk("""
         known c1 plan=gold

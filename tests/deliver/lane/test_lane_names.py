@@ -30,7 +30,7 @@ def test_name_part_is_joined_with_the_cached_one() -> None:
     """)
 
 
-def test_a_lone_part_goes_alone_and_no_part_clears_the_name() -> None:
+def test_single_name_part_is_sent_alone_and_none_clears_the_name() -> None:
     talk("""
         known c1
         1: $first=Ada
@@ -43,7 +43,7 @@ def test_a_lone_part_goes_alone_and_no_part_clears_the_name() -> None:
     """)
 
 
-def test_the_plain_name_wins_within_an_envelope() -> None:
+def test_full_name_takes_precedence_within_an_envelope() -> None:
     talk("""
         known c1
         1: $first=Ada name=Countess $last=Lovelace

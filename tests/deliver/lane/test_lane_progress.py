@@ -66,7 +66,7 @@ def test_parking_keeps_the_count_of_tries() -> None:
     """)
 
 
-def test_a_refused_event_does_not_stop_the_later_ones() -> None:
+def test_refused_event_does_not_stop_the_later_ones() -> None:
     talked = talk("""
         1: ; Item; Total
         > POST /events event_name=Item user_id=u1
@@ -133,7 +133,7 @@ def test_response_without_a_call_in_flight_is_ignored() -> None:
     )
 
 
-def test_a_create_that_timed_out_is_found_by_the_conflict() -> None:
+def test_create_that_timed_out_is_found_by_the_conflict() -> None:
     talk("""
         1: plan=gold
         > POST /contacts role=user external_id=u1 .plan=gold
@@ -220,7 +220,7 @@ def test_replay_leaves_out_and_reports_older_values() -> None:
     assert talked.outcomes["3"].replay == 1
 
 
-def test_a_replay_of_a_name_gives_way_to_a_later_part_and_the_other_way_about() -> None:
+def test_replayed_name_yields_to_a_later_part_and_vice_versa() -> None:
     talk("""
         known c1
         2: $first=Ada $last=King

@@ -89,7 +89,7 @@ def test_nor_of_two_parts_of_the_name() -> None:
     """)
 
 
-def test_a_write_that_begins_after_the_other_is_over_is_sure() -> None:
+def test_write_after_another_has_ended_is_known() -> None:
     talk(f"""
         {BOTH}
         1: plan=silver
@@ -126,7 +126,7 @@ def test_late_response_does_not_change_a_forgotten_contact() -> None:
     """)
 
 
-def test_an_event_is_not_held_up_by_creating_a_contact_that_another_lane_has_made() -> None:
+def test_event_uses_a_contact_that_another_lane_created() -> None:
     talk(f"""
         {BOTH}
         1: ; Seen

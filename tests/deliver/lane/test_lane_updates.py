@@ -5,7 +5,7 @@ import pytest
 from delivery.dialogue import talk
 
 
-def test_a_new_user_with_attributes_and_an_event_takes_two_calls() -> None:
+def test_new_user_with_attributes_and_an_event_takes_two_calls() -> None:
     talk("""
         who u1 ada@x.io
         1: plan=gold seats=3 phone=+44; Bought
@@ -96,7 +96,7 @@ def test_equal_value_is_always_sent_by_setting() -> None:
     )
 
 
-def test_a_removed_attribute_is_cleared_once() -> None:
+def test_removed_attribute_is_cleared_once() -> None:
     talk("""
         known c1 plan=gold
         1: plan=null phone=null
@@ -109,7 +109,7 @@ def test_a_removed_attribute_is_cleared_once() -> None:
     """)
 
 
-def test_an_email_alone_is_the_identity_and_no_attribute() -> None:
+def test_email_alone_is_the_identity_and_no_attribute() -> None:
     talk("""
         who - ada@x.io
         1: plan=gold; Bought
@@ -125,7 +125,7 @@ def test_an_email_alone_is_the_identity_and_no_attribute() -> None:
     """)
 
 
-def test_an_event_by_email_alone_goes_straight_to_the_events() -> None:
+def test_event_by_email_alone_is_tracked_without_a_lookup() -> None:
     talk("""
         who - ada@x.io
         1: ; Seen
@@ -135,7 +135,7 @@ def test_an_event_by_email_alone_goes_straight_to_the_events() -> None:
     """)
 
 
-def test_an_email_beside_the_customer_id_is_kept_up_to_date() -> None:
+def test_email_beside_the_customer_id_is_kept_up_to_date() -> None:
     talk("""
         who u1 new@x.io
         known c1 email=old@x.io
@@ -148,7 +148,7 @@ def test_an_email_beside_the_customer_id_is_kept_up_to_date() -> None:
     """)
 
 
-def test_an_email_that_only_finds_and_creates_is_never_updated() -> None:
+def test_email_is_never_updated_without_update_email() -> None:
     talk(
         """
         who u1 ada@x.io

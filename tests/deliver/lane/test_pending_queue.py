@@ -22,7 +22,7 @@ def head(made: PendingQueue) -> int:
     return made.head.key if made.head else 0
 
 
-def test_an_empty_queue_has_no_head() -> None:
+def test_empty_queue_has_no_head() -> None:
     made = queue()
     assert made.head is None
     assert len(made) == 0
@@ -38,7 +38,7 @@ def test_normal_goes_before_bulk_each_in_order() -> None:
     assert order == [2, 4, 1, 3]
 
 
-def test_a_bulk_envelope_that_has_begun_is_finished_first() -> None:
+def test_bulk_envelope_that_has_begun_is_finished_first() -> None:
     made = queue((1, BULK))
     assert made.head is not None
     made.head.attempts = 1

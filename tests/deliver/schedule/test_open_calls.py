@@ -61,7 +61,7 @@ def test_calls_leave_their_places_when_they_are_slow(failed: bool, places: int, 
 
 
 @pytest.mark.fills("deliver.schedule.open_calls.OPEN_MAX")
-def test_a_call_that_ends_frees_its_place_at_once() -> None:
+def test_call_that_ends_frees_its_place_at_once() -> None:
     calls = OpenCalls()
     lanes = [start(calls, 1.0 + n / 1000) for n in range(OPEN_MAX)]
     assert calls.next_at(failed=False) == 1.0 + SLOW_SECONDS
