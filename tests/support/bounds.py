@@ -61,6 +61,7 @@ BOUNDS = {
     "deliver.schedule.read_ahead.ReadAhead._windows": "one for each priority",
     "deliver.schedule.residency.Residency._states": _HOLDS_LANES,
     "deliver.intercom.connection_pool.ConnectionPool._connect_request": "the headers for a proxy",
+    "deliver.intercom.connection_pool.ConnectionPool._free": _HOLDS_CALLS,
     "deliver.intercom.connection_pool.ConnectionPool._open": _HOLDS_CALLS,
     "deliver.intercom.time_limit.TimeLimit._expired": _HOLDS_CALLS,
     "deliver.intercom.time_limit.TimeLimit._running": _HOLDS_CALLS,
