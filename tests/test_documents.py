@@ -175,7 +175,7 @@ def test_operations_page_lists_the_log_events() -> None:
     for tree in trees(""):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and re.search(
-                r"logger\.(debug|info|warning|error|log|log_line)$", ast.unparse(node.func)
+                r"logger\.(debug|info|warning|error|log|log_lines)$", ast.unparse(node.func)
             ):
                 events |= {
                     arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)

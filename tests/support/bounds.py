@@ -190,13 +190,12 @@ BOUNDS = {
     "spool.sqlite.duplicate_window._insert_statement": "the 128 that were last needed",
     # telemetry
     "telemetry.logs._without_fraction": "the newest second",
-    "telemetry.logs._Output._held": "the lines of one commit's outcomes",
     "telemetry.log_stream.LogStream._waiting": "telemetry.log_stream.BUFFER_BYTES_MAX",
     "telemetry.metrics.Metrics._event_names": "telemetry.metrics.EVENT_NAMES_MAX",
     "telemetry.metrics.Metrics._states": _SETTINGS,
     "telemetry.report.Report._watchers": "operations.watch.WATCHES_MAX",
-    "telemetry.instruments.Histogram._counts": "the connections of the settings by the calls and reasons that we know",
-    "telemetry.instruments.Histogram._sums": "the connections of the settings by the calls and reasons that we know",
+    "telemetry.instruments._Series.counts": "the buckets",
+    "telemetry.instruments.Histogram._series": "the connections of the settings by the calls and reasons that we know",
     "telemetry.instruments.Counter._counts": "the connections of the settings by the calls and reasons that we know",
     # The client.
     "intercomd.buffer.Batch.frames": "PublisherSettings.batch_envelopes_max",

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -154,9 +153,9 @@ def test_line_of_a_fixed_form_reads_like_any_other(write: Write, format_: str, t
     for written in (fixed, other):
         written.logs.hide(HIDDEN)
     for level in (logging.INFO, logging.WARNING):
-        fixed.logs.logger.log_line(level, "noted", Note(text=text, number=3))
+        fixed.logs.logger.log_lines("noted", [(level, Note(text=text, number=3))])
         other.logs.logger.log(level, "noted", text=text, number=3)
-        fixed.logs.logger.log_line(level, "noted", Note(text=text))
+        fixed.logs.logger.log_lines("noted", [(level, Note(text=text))])
         other.logs.logger.log(level, "noted", text=text)
     without_times = [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", written.text) for written in (fixed, other)]
     assert without_times[0] == without_times[1]
@@ -165,8 +164,10 @@ def test_line_of_a_fixed_form_reads_like_any_other(write: Write, format_: str, t
 
 def test_line_of_a_fixed_form_below_the_level_is_not_written(write: Write) -> None:
     written = write(level="warning")
-    written.logs.logger.log_line(logging.INFO, "noted", Note(text="a"))
+    written.logs.logger.log_lines("noted", [(logging.INFO, Note(text="a"))])
     assert written.text == ""
+    written.logs.logger.log_lines("noted", [(logging.INFO, Note(text="a")), (logging.ERROR, Note(text="b"))])
+    assert [(line["level"], line["text"]) for line in written.lines] == [("error", "b")]
 
 
 def plant(log: Callable[..., None], text: str) -> None:
@@ -231,26 +232,20 @@ def test_unwritable_lines_are_counted_and_raise_nothing(write: Write) -> None:
     stream.close()
     logs.logger.info("to a closed stream")
     assert logs.lost() == 3
-    with logs.batch():
-        logs.logger.info("one")
-        logs.logger.info("two")
+    logs.logger.log_lines("noted", [(logging.INFO, Note(text="one")), (logging.INFO, Note(text="two"))])
     assert logs.lost() == 5
 
 
 def test_lines_logged_together_are_written_in_one_call(write: Write) -> None:
-    """Even if the block raises."""
     write()
     stream = Pieces()
     logs = set_up(LogSettings(), stream)
     logs.logger.info("before")
-    with suppress(RuntimeError), logs.batch():
-        logs.logger.info("one")
-        logs.logger.info("two")
-        raise RuntimeError
+    logs.logger.log_lines("noted", [(logging.INFO, Note(text="one")), (logging.WARNING, Note(text="two"))])
     logs.logger.info("after")
     assert [[json.loads(line)["event"] for line in piece.splitlines()] for piece in stream.pieces] == [
         ["before"],
-        ["one", "two"],
+        ["noted", "noted"],
         ["after"],
     ]
 
@@ -258,8 +253,7 @@ def test_lines_logged_together_are_written_in_one_call(write: Write) -> None:
 def test_batch_without_lines_writes_nothing(write: Write) -> None:
     write()
     stream = Pieces()
-    with set_up(LogSettings(), stream).batch():
-        pass
+    set_up(LogSettings(), stream).logger.log_lines("noted", [])
     assert stream.pieces == []
 
 

@@ -1,7 +1,7 @@
 """What happened becomes one line and one count, and wakes who waits for it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import io
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -15,10 +15,11 @@ from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
 from intercomd_daemon.spool.rows import Usage
-from intercomd_daemon.telemetry.logs import Logs
+from intercomd_daemon.telemetry.logs import Logs, set_up
 from intercomd_daemon.telemetry.metrics import Metrics
 from intercomd_daemon.telemetry.redaction import GUARDED_FIELDS, lane_name
 from intercomd_daemon.telemetry.report import DETAIL_CHARACTERS_MAX, OutcomeLine, Report
+from intercomd_daemon.telemetry.settings import LogSettings
 
 Write = Callable[..., Any]
 
@@ -119,18 +120,22 @@ def test_outcome_is_one_line_and_one_count(write: Write) -> None:
 
 def test_outcomes_of_a_commit_are_reported_together(write: Write) -> None:
     """The log is woken once for all of them."""
-    written = write()
-    lines_at: list[int] = []
+    metrics = a_report(write())[1]
+    stream = Writes()
+    Report(set_up(LogSettings(), stream).logger, metrics, KEY).on_outcomes([DELIVERED, REFUSED, DELIVERED])
+    assert stream.lines == [3]
 
-    @contextmanager
-    def batch() -> Iterator[None]:
-        lines_at.append(len(written.lines))
-        yield
-        lines_at.append(len(written.lines))
 
-    metrics = a_report(written)[1]
-    Report(written.logs.logger, metrics, KEY, batch).on_outcomes([DELIVERED, REFUSED, DELIVERED])
-    assert lines_at == [0, 3]
+class Writes(io.StringIO):
+    """A stream that counts the lines of each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
+
+    def write(self, text: str) -> int:
+        self.lines.append(text.count("\n"))
+        return len(text)
 
 
 def test_dead_letter_is_a_warning_with_the_refusing_response(write: Write) -> None:

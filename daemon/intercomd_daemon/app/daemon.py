@@ -70,7 +70,7 @@ class Daemon:
         self._traces = open_traces_or_warn(settings.traces, os.environ, logs.logger)
         self._security = Security(settings, logs.logger, self._metrics.count_request)
         log_key = self._connections.destination.log_key()
-        self._report = Report(logs.logger, self._metrics, log_key, logs.batch, self._traces)
+        self._report = Report(logs.logger, self._metrics, log_key, self._traces)
         self._operations: OperationsListeners | None = None
         self.serving = asyncio.Event()
         """Set once the daemon accepts envelopes."""

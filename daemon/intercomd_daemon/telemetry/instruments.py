@@ -35,6 +35,17 @@ class Counter:
         return family
 
 
+class _Series:
+    """The measurements of one combination of label values."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        """The number of measurements in each bucket."""
+        self.sum = 0.0
+
+
 class Histogram:
     """A histogram with labels."""
 
@@ -44,31 +55,27 @@ class Histogram:
         self._documentation = documentation
         self._labels = tuple(labels)
         self._bounds = tuple(bounds)
-        self._counts: dict[tuple[str, ...], list[int]] = {}
-        self._sums: dict[tuple[str, ...], float] = {}
+        self._series: dict[tuple[str, ...], _Series] = {}
 
-    def declare(self, values: tuple[str, ...]) -> list[int]:
-        """Starts these label values at 0, if they are new; returns the numbers of measurements by bucket."""
-        counts = self._counts.get(values)
-        if counts is None:
-            counts = self._counts[values] = [0] * (len(self._bounds) + 1)
-            self._sums[values] = 0.0
-        return counts
+    def declare(self, values: tuple[str, ...]) -> "_Series":
+        """Starts these label values at 0, if they are new; returns their measurements."""
+        return self._series.setdefault(values, _Series(len(self._bounds) + 1))
 
     def add(self, values: tuple[str, ...], measured: float) -> None:
         """Adds one measurement."""
-        self.declare(values)[bisect_left(self._bounds, measured)] += 1
-        self._sums[values] += measured
+        series = self._series.get(values) or self.declare(values)
+        series.counts[bisect_left(self._bounds, measured)] += 1
+        series.sum += measured
 
     def family(self) -> HistogramMetricFamily:
         """Returns the current values."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         names = [*(str(bound) for bound in self._bounds), "+Inf"]
-        for values, counts in list(self._counts.items()):
+        for values, series in list(self._series.items()):
             buckets: list[tuple[str, float]] = []
             total = 0
-            for name, count in zip(names, counts, strict=True):
+            for name, count in zip(names, series.counts, strict=True):
                 total += count
                 buckets.append((name, total))
-            family.add_metric(values, buckets, self._sums[values])
+            family.add_metric(values, buckets, series.sum)
         return family

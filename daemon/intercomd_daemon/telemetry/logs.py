@@ -7,8 +7,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
@@ -54,8 +54,11 @@ class Logger(Protocol):
         """Logs with a level of `logging`."""
         ...
 
-    def log_line(self, level: int, event: str, line: Line, /) -> None:
-        """Logs an event as a line of a fixed form; sets its timestamp, level and event."""
+    def log_lines(self, event: str, lines: Iterable[tuple[int, Line]], /) -> None:
+        """Logs events of one name as lines of a fixed form, each with its level; sets timestamp, level and event.
+
+        They leave in one write, as each write wakes the reader.
+        """
         ...
 
     def debug(self, event: str, /, **fields: object) -> None:
@@ -85,8 +88,6 @@ class Logs(NamedTuple):
     """Returns the number of lines lost since the start."""
     configure: Callable[[LogSettings], None]
     """Applies another level and another `values` from now on; the format stays."""
-    batch: Callable[[], AbstractContextManager[None]]
-    """Lines logged within it leave in one write, as each write wakes the reader. For one thread, and not nested."""
 
 
 def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
@@ -123,7 +124,7 @@ def set_up(settings: LogSettings, stream: TextIO | LogStream) -> Logs:
         root.setLevel(max(level, logging.WARNING))
 
     configure(settings)
-    return Logs(logger, redaction.hide, writer.lost, configure, writer.batch)
+    return Logs(logger, redaction.hide, writer.lost, configure)
 
 
 class _LeveledLogger:
@@ -150,12 +151,17 @@ class _LeveledLogger:
         fields["event"] = event
         for process in self._processors:
             fields = process(self._output, name, fields)
-        self._output.write(self._guard(self._output, name, fields))
+        self._output.write([self._guard(self._output, name, fields)])
 
-    def log_line(self, level: int, event: str, line: Line, /) -> None:
-        if level >= self.level:
-            line.timestamp, line.level, line.event = _now(), _LEVEL_NAMES[level], event
-            self._output.write(self._guard.render_line(line))
+    def log_lines(self, event: str, lines: Iterable[tuple[int, Line]], /) -> None:
+        now = _now()
+        written: list[str] = []
+        for level, line in lines:
+            if level >= self.level:
+                line.timestamp, line.level, line.event = now, _LEVEL_NAMES[level], event
+                written.append(self._guard.render_line(line))
+        if written:
+            self._output.write(written)
 
     def debug(self, event: str, /, **fields: object) -> None:
         self.log(logging.DEBUG, event, **fields)
@@ -196,10 +202,12 @@ class _Guard:
     def render_line(self, line: Line) -> str:
         """Returns the line; encoded at once, unless it is for a console, or too long, or something must be redacted."""
         if self._render is _render_json:
-            with suppress(UnicodeEncodeError):
+            try:
                 text = _encode(line).decode()
-                if len(text) <= TEXT_CHARACTERS_MAX and not self._redaction.suspects(text, emails=True):
-                    return text
+            except UnicodeEncodeError:  # as in `_render_json`
+                text = ""
+            if 0 < len(text) <= TEXT_CHARACTERS_MAX and not self._redaction.suspects(text, emails=True):
+                return text
         fields: dict[str, Any] = msgspec.to_builtins(line)
         return self(None, line.level, fields)
 
@@ -258,37 +266,18 @@ class _Output:
     def __init__(self, stream: TextIO | LogStream) -> None:
         self._stream = stream
         self._lock = Lock()
-        self._held: list[str] | None = None
         self._lost = 0
 
-    def write(self, line: str) -> None:
-        with self._lock:
-            if self._held is None:
-                self._write([line])
-            else:
-                self._held.append(line)
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        with self._lock:
-            self._held = []
-        try:
-            yield
-        finally:
-            with self._lock:
-                held, self._held = self._held, None
-                if held:
-                    self._write(held)
-
-    def _write(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         if isinstance(self._stream, LogStream):
             self._stream.write(lines)
             return
-        try:
-            self._stream.write("".join([line + "\n" for line in lines]))
-            self._stream.flush()
-        except (OSError, ValueError):  # ValueError: the stream is closed, or its encoding lacks a character
-            self._lost += len(lines)
+        with self._lock:
+            try:
+                self._stream.write("".join([line + "\n" for line in lines]))
+                self._stream.flush()
+            except (OSError, ValueError):  # ValueError: the stream is closed, or its encoding lacks a character
+                self._lost += len(lines)
 
     def lost(self) -> int:
         return self._lost + (self._stream.lost() if isinstance(self._stream, LogStream) else 0)

@@ -5,7 +5,6 @@ Watchers are woken after a commit and read the outcomes from the journal themsel
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from intercomd_daemon import trace_context
 from intercomd_daemon.connection_status import ConnectionState
@@ -60,17 +59,12 @@ class Report:
         logger: Logger,
         metrics: Metrics,
         lane_key: bytes,
-        batch: Callable[[], AbstractContextManager[None]] = nullcontext,
         traces: Traces | None = None,
     ) -> None:
-        """`lane_key`, of 1 to 64 bytes, keys the hashes of emails in log lines, so that they cannot be guessed.
-
-        Lines that are logged within `batch` are written with one call.
-        """
+        """`lane_key`, of 1 to 64 bytes, keys the hashes of emails in log lines, so that they cannot be guessed."""
         self._logger = logger
         self._metrics = metrics
         self._lane_key = lane_key
-        self._batch = batch
         self._traces = traces
         self._watchers: dict[object, Callable[[], None]] = {}
 
@@ -94,15 +88,18 @@ class Report:
         self._metrics.count_outcomes(outcomes)
         self.wake()
         log_info = self._logger.is_enabled_for(logging.INFO)
-        with self._batch():
-            if log_info and any(outcome.type is OutcomeType.FORWARDED for outcome in outcomes):
-                self._log_forwarded([each for each in outcomes if each.type is OutcomeType.FORWARDED])
-            for outcome in outcomes:
-                if outcome.type is OutcomeType.FORWARDED:
-                    continue
-                dead = outcome.type is OutcomeType.DEAD_LETTERED
-                if log_info or dead:
-                    self._log_outcome(outcome, logging.WARNING if dead else logging.INFO)
+        forwarded: list[Outcome] = []
+        lines: list[tuple[int, OutcomeLine]] = []
+        for outcome in outcomes:
+            if outcome.type is OutcomeType.DEAD_LETTERED:
+                lines.append((logging.WARNING, self._outcome_line(outcome)))
+            elif outcome.type is OutcomeType.FORWARDED:
+                forwarded.append(outcome)
+            elif log_info:
+                lines.append((logging.INFO, self._outcome_line(outcome)))
+        if forwarded and log_info:
+            self._log_forwarded(forwarded)
+        self._logger.log_lines("outcome", lines)
 
     def _log_forwarded(self, outcomes: Sequence[Outcome]) -> None:
         """Logs what the gateway took with one line for each connection: its own log has a line for each envelope."""
@@ -117,9 +114,9 @@ class Report:
                 age_seconds=round(max(0.0, *(outcome.end_time - outcome.accept_time for outcome in own)), 3),
             )
 
-    def _log_outcome(self, outcome: Outcome, level: int) -> None:
+    def _outcome_line(self, outcome: Outcome) -> OutcomeLine:
         deciding = _deciding_effect(outcome.effects)
-        line = OutcomeLine(
+        return OutcomeLine(
             envelope_id=outcome.envelope_id,
             connection=outcome.connection,
             lane=lane_name(lane_of(outcome.customer_id, outcome.email), self._lane_key),
@@ -135,7 +132,6 @@ class Report:
             trace_id=trace_id_of(outcome.traceparent) if outcome.traceparent else "",
             caller=outcome.caller,
         )
-        self._logger.log_line(level, "outcome", line)
 
     def on_call(
         self,
