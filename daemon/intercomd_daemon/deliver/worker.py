@@ -264,9 +264,11 @@ class Worker:
 
     def _next_call(self, now: float) -> tuple[Lane, Send] | None:
         """Returns the next call that leaves now, and its lane; starts the turns before it that need no call."""
-        while self._next_call_at(now) <= now:
-            untried = self._ready_queue.has_untried and self._open_calls.next_at(failed=False) <= now
-            failed = self._ready_queue.has_failed and self._open_calls.next_at(failed=True) <= now
+        while True:
+            untried_at, failed_at = self._places_at()
+            if self._next_call_at(now, untried_at, failed_at) > now:
+                return None
+            untried, failed = untried_at <= now, failed_at <= now
             allowed = self._outage.allowed(now, untried=untried)
             if allowed is Allowed.CHECK:
                 self._monitor.request_check(now)
@@ -278,20 +280,30 @@ class Worker:
             lane = self._ready_queue.take(untried=untried, failed=failed, alternate=alternate)
             if lane is not None and (step := self._start_turn(lane, now, allowed)) is not None:
                 return lane, step
-        return None
 
-    def _next_call_at(self, now: float) -> float:
-        """Returns when a ready lane may take its turn; infinite if none is ready, or another turn must end first."""
+    def _places_at(self) -> tuple[float, float]:
+        """Returns when a place is free for a ready lane whose last call did not fail, and for one whose did.
+
+        Infinite: no such lane is ready, or a call must end first.
+        """
+        untried_at = self._open_calls.next_at(failed=False) if self._ready_queue.has_untried else inf
+        failed_at = self._open_calls.next_at(failed=True) if self._ready_queue.has_failed else inf
+        return untried_at, failed_at
+
+    def _next_call_at(self, now: float, untried_at: float, failed_at: float) -> float:
+        """Returns when a ready lane may take its turn, with the times of `_places_at`.
+
+        Infinite: no lane is ready, or another turn must end first.
+        """
         if self._ready_queue.busy - len(self._open_calls) >= SETTLING_MAX:
             return inf
-        at = inf
         if self._outage.check_due and (self._ready_queue.has_untried or self._ready_queue.has_failed):
             # `GET /me` takes no lane's place: it decides whether others may call while all places are taken.
             at = 0.0
-        elif self._ready_queue.has_untried:
-            at = max(self._open_calls.next_at(failed=False), self._outage.next_at(untried=True))
-        if self._ready_queue.has_failed:
-            at = min(at, max(self._open_calls.next_at(failed=True), self._outage.next_at(untried=False)))
+        else:
+            at = max(untried_at, self._outage.next_at(untried=True))
+            if failed_at < inf:
+                at = min(at, max(failed_at, self._outage.next_at(untried=False)))
         return max(self._pace.next_at(now), at)
 
     def _park_failing_lanes(self, now: float) -> None:
@@ -310,7 +322,7 @@ class Worker:
         """Calls `_start_calls` when a rest ends, a parked lane is due, or the next call may leave."""
         self._cancel_timer()
         due_at = now + self._loader.seconds_until_due(self._clock.wall())
-        at = min(self._ready_queue.next_wake, due_at, self._next_call_at(now))
+        at = min(self._ready_queue.next_wake, due_at, self._next_call_at(now, *self._places_at()))
         if at < inf:
             self._timer = asyncio.get_running_loop().call_later(
                 max(0.0, at - self._clock.monotonic()), self._start_calls
@@ -351,16 +363,15 @@ class Worker:
             following = self._next_call(self._clock.monotonic()) if may_go_on else None
 
     async def _send(self, lane: Lane, step: Send) -> None:
-        request = step.request
-        # A process that was stopped wakes up with timers that have not fired yet.
-        self._spool.check_held()
+        request, contact_id = step.request, lane.contact.id
         response = await self._client.call(request, step.traceparents)
         self._open_calls.end(lane)
         classification = classify(request.call, response, request.contact_id)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
         classification = self._monitor.on_response(request.call, lane.key, classification, response, lane.failures)
         after = lane.on_response(classification, response, self._clock.wall())
-        self._loader.share_contact(lane)
+        if lane.contact.id != contact_id:
+            self._loader.share_contact(lane)
         self._commit(lane, after)
         self._start_calls_soon()
 

@@ -86,6 +86,8 @@ class _Body(msgspec.Struct):
         return [_converted(each) for each in listed]
 
 
+_EMPTY_BODY = _Body()
+
 _Read = TypeVar("_Read")
 
 
@@ -176,7 +178,7 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
     status = response.status
     if not response.body and 200 <= status < 300:
         # Most responses: to an event Intercom responds 202 "with an empty body" (I22).
-        return _success(rules, status, _Body(), contact_id)
+        return _success(rules, status, _EMPTY_BODY, contact_id)
     data = _without_mark(response.body)
     body = _decoded(data, _Body)
     if body is None and _ERRORS.search(data.replace(b"\0", b"")):

@@ -196,7 +196,9 @@ def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
 def _response(raw: RawResponse, body_bytes_max: int) -> Response:
     """Reads what matters of a response."""
     headers = raw.headers
-    body = _decoded(raw.body, headers.get(_ENCODING, ""), body_bytes_max).removeprefix(codecs.BOM_UTF8)
+    body = raw.body
+    if body:
+        body = _decoded(body, headers.get(_ENCODING, ""), body_bytes_max).removeprefix(codecs.BOM_UTF8)
     rate = None
     limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
     if limit is not None and remaining is not None and reset is not None:

@@ -129,6 +129,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 Lookup = Direct | NotFound | Verifying | Unarchiving | Adopting | Refused
+_DIRECT = Direct()
 
 
 class ContactWriter:
@@ -148,7 +149,7 @@ class ContactWriter:
         self._restart_lookup()
 
     def _restart_lookup(self) -> None:
-        self._lookup: Lookup = Direct()
+        self._lookup: Lookup = _DIRECT
         self._rounds = 0
         self.taken_email = ""
         """The email that another contact owns, so that it is left out."""

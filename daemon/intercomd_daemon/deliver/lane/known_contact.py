@@ -183,6 +183,8 @@ class UnavailableContacts:
 
     def why(self, lane: str, now: float) -> str:
         """Returns the reason; empty if calls about the contact may be made."""
+        if not self._lanes:
+            return ""
         reason, when = self._lanes.get(lane, ("", 0.0))
         # A time in the future is from before the clock was set back: the age is unknown, so it does not count.
         return reason if 0.0 <= now - when < UNAVAILABLE_SECONDS else ""

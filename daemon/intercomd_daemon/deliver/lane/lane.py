@@ -140,8 +140,8 @@ class Lane:
                 pending.end_operation(plan.type, plan.reason)
             # Unchanged values need no commit of their own, so the head's next call can follow at once.
             if head.operation is None or plan.type is OutcomeType.DEAD_LETTERED:
-                return self._settle(plan.group, now, contact_changed=plan.contact_changed)
-        return self._settle([head], now)
+                return Settle(self._settle(plan.group, now, contact_changed=plan.contact_changed))
+        return Settle(self._settle([head], now))
 
     def on_response(self, classification: Classification, response: Response, now: float) -> AfterResponse:
         """Handles the response to the call in flight, as classified. Without a call in flight, nothing follows."""
@@ -168,8 +168,7 @@ class Lane:
                     head.keep_response(response.body)
                 for pending in flight.group:
                     pending.end_operation(type_, reason, response.status, response.request_id)
-                settle = self._settle(flight.group, now, contact_changed=contact_changed)
-                return AfterResponse(settle.settlement)
+                return AfterResponse(self._settle(flight.group, now, contact_changed=contact_changed))
             case BackOff():
                 return self._back_off()
             case SaveContact():
@@ -180,7 +179,7 @@ class Lane:
         self.failures += 1
         return AfterResponse(back_off=True)
 
-    def _settle(self, group: list[PendingEnvelope], now: float, *, contact_changed: bool = False) -> Settle:
+    def _settle(self, group: list[PendingEnvelope], now: float, *, contact_changed: bool = False) -> Settlement:
         """Returns the commit for operations that have ended, and removes the envelopes that have their outcome."""
         self._reset()
         completions: list[Completion] = []
@@ -192,7 +191,7 @@ class Lane:
             else:
                 progress.append((pending.key, pack(pending.progress())))
         contacts = [self._cached_contact()] if contact_changed else []
-        return Settle(Settlement(self._context.settings.name, completions, progress, contacts))
+        return Settlement(self._context.settings.name, completions, progress, contacts)
 
     def _reset(self) -> None:
         self._writer.reset()

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, Priority
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, Priority, UpdateContact
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType, Progress, describe, index_effects
 from intercomd_daemon.spool.completion import ANSWER_BODY_MAX
 from intercomd_daemon.spool.rows import Completion, position_of
@@ -37,7 +37,6 @@ class PendingEnvelope:
         "_response_body",
         "alone",
         "attempts",
-        "contact_update",
         "envelope",
         "http_status",
         "key",
@@ -52,8 +51,6 @@ class PendingEnvelope:
         self.key = key
         self.priority = priority
         self.envelope = envelope
-        self.contact_update = envelope.contact_update
-        """The values of the contact; after its update has ended, they serve to create a contact that is missing."""
         self.position = envelope.origin or position_of(key)
         """The age of its values: a replay's is the position of the first acceptance."""
         self.attempts = progress.attempts
@@ -74,6 +71,11 @@ class PendingEnvelope:
         for finding in progress.adjustments:
             self._findings[finding.reason, finding.field] = finding
         self._response_body = progress.answer_body
+
+    @property
+    def contact_update(self) -> UpdateContact | None:
+        """The values of the contact; after its update has ended, they serve to create a contact that is missing."""
+        return self.envelope.contact_update
 
     @property
     def at_last_operation(self) -> bool:

@@ -212,12 +212,15 @@ class LaneLoader:
             self._overflow(lane)
 
     def share_contact(self, lane: Lane) -> None:
-        """Lets lanes that turned out to be the same person share one `Contact`."""
+        """Lets lanes that turned out to be the same person share one `Contact`; call it when the id has changed."""
         contact = lane.contact
         if not contact.id:
             return
-        other = self._contacts.setdefault(contact.id, contact)
-        if other is not contact and other.id == contact.id:
+        other = self._contacts.get(contact.id)
+        if other is None or other.id != contact.id:
+            # No other lane has this contact, or one had it and has another one by now.
+            self._contacts[contact.id] = contact
+        elif other is not contact:
             lane.share_contact(other)
 
     # Case 2: lanes without rows in memory.

@@ -111,13 +111,17 @@ class ReadyQueue:
         order in which they became ready, but in turns lanes whose last call went well, and of the others the newest,
         or at every eighth turn the oldest. If calls hang or fail, the next in order probably do so, too.
         """
+        histories = (_UNTRIED if untried else ()) + ((History.FAILED,) if failed else ())
         for lines in self._ready.values():
             if alternate and untried and any(lines[history] for history in _UNTRIED):
-                return self._start_ready(self._alternate(lines))
-            allowed = (_UNTRIED if untried else ()) + ((History.FAILED,) if failed else ())
-            heads = [line[0] for history in allowed if (line := lines[history])]
-            if heads:
-                return self._start_ready(min(heads)[1])
+                lane = self._alternate(lines)
+                self.leave(lane)
+                return self.start(lane)
+            ready = [history for history in histories if lines[history]]
+            if ready:
+                first = min(ready, key=lambda history: lines[history][0]) if len(ready) > 1 else ready[0]
+                self._count(first, -1)
+                return self.start(lines[first].popleft()[1])
         return None
 
     def _alternate(self, lines: dict[History, _Line]) -> Lane:
@@ -126,11 +130,6 @@ class ReadyQueue:
         if not new or (answered and self._alternate_turns % 2):
             return answered[0][1]
         return new[-1 if self._alternate_turns % OLDEST_EVERY else 0][1]
-
-    def _start_ready(self, lane: Lane) -> Lane:
-        self.leave(lane)
-        self.start(lane)
-        return lane
 
     def leave(self, lane: Lane) -> bool:
         """Removes a ready lane; returns False if it is not ready."""
@@ -167,10 +166,11 @@ class ReadyQueue:
         """Returns when the rest of a lane ends; 0.0 if it does not rest."""
         return next((until for until, _, resting in self._resting if resting is lane), 0.0)
 
-    def start(self, lane: Lane) -> None:
-        """Makes a lane without a place busy."""
+    def start(self, lane: Lane) -> Lane:
+        """Makes a lane without a place busy, and returns it."""
         self._places[lane] = NotReady.BUSY
         self.busy += 1
+        return lane
 
     def finish(self, lane: Lane) -> None:
         """Ends the turn of a busy lane: it has no place now."""
