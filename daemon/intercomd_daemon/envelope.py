@@ -179,7 +179,7 @@ def operations_of(
 
 
 def replace_events(operations: tuple[Operation, ...], events: tuple[TrackEvent, ...]) -> tuple[Operation, ...]:
-    """Returns the operations with other events in the places of theirs."""
+    """Returns the operations, with their events replaced by these, in order."""
     remaining = iter(events)
     return tuple(next(remaining) if isinstance(operation, TrackEvent) else operation for operation in operations)
 

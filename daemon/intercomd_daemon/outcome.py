@@ -64,7 +64,7 @@ class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     batch_sequence: int = 0
     """Of the first row of a batch that is being forwarded: the batch's sequence; 0 for all other rows."""
     batch_last_key: int = 0
-    """Likewise: the key of the batch's last row."""
+    """Of the same row: the key of the batch's last row; 0 for all other rows."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -38,7 +38,7 @@ def idle_status(settings: ConnectionSettings, since: float, *, active: bool, wai
 
 
 def status_elsewhere(idle: ConnectionStatus, fleet: Fleet) -> ConnectionStatus:
-    """Returns the status that the daemon which delivers a connection reported; without a report, what is known."""
+    """Returns the status that the delivering daemon reported; without a report, the idle one with that daemon's id."""
     if (found := fleet.connection_status(idle.name)) is not None:
         return replace(found, elsewhere=True)
     deliverer = fleet.deliverer(idle.name)

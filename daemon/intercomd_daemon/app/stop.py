@@ -1,4 +1,4 @@
-"""Stops and drains a daemon that serves: how new calls are refused, and what is waited for, and how long."""
+"""Stops and drains a daemon that serves: refuses new calls, and waits for open calls and deliveries, within bounds."""
 
 import asyncio
 import time

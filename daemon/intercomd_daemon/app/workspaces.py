@@ -96,7 +96,7 @@ class Workspaces:
     async def _start_acquired(self, workspace: str) -> None:
         """Waits for a lease, and starts the workers of the workspace.
 
-        Workers that lost it before have ended: nothing of theirs is used, and the log is read from its head.
+        Workers that lost it end first. The new ones share no state with them, and read the log from its head.
         """
         await self._workers.wait_ended(workspace)
         if workspace in self._held:

@@ -49,7 +49,7 @@ def explain_waiting(found: WaitingRow, status: ConnectionStatus | None, lane: La
     """Returns why a row waits.
 
     `status` is None if the settings have no such connection, `lane` if the row's lane is not in memory. `now` is Unix
-    seconds. What stops the whole connection comes before what is about the row's user.
+    seconds. A reason of the whole connection takes precedence over one of the row's user.
     """
     if lane is None:
         own, head = _progress(found.row.progress), _progress(found.head_progress)

@@ -20,7 +20,7 @@ TROUBLED_LEASES = 3
 MOVE_SECONDS = 60.0
 """An owner keeps a workspace at least this long before it offers it, and a process asks for one at most this often."""
 YIELD_SECONDS = 0.25
-"""How long a process leaves a free workspace to others that deliver fewer: they look as often."""
+"""How long a process leaves a free workspace to others that deliver fewer, and that see it within this time."""
 LAST_SECONDS = 0.5
 """How long all leave a free workspace to its successor, and those that have just joined to established ones."""
 
@@ -145,7 +145,7 @@ def wanted(fleet: FleetView, waiting: Iterable[str], tried: Mapping[str, float],
 
 
 def should_offer(troubled_since: float | None, held_since: float, now: float, terms: Terms) -> bool:
-    """Whether an owner that cannot deliver since then offers the workspace; None: it can deliver."""
+    """Whether an owner offers a workspace, which it cannot deliver since `troubled_since`; None: it can."""
     if troubled_since is None or now - held_since < MOVE_SECONDS:
         return False
     return now - troubled_since >= TROUBLED_LEASES * terms.lease_seconds

@@ -44,10 +44,12 @@ class StreamSession:
         """Accepts messages and responds to them until the client closes its side.
 
         Raises:
-            RequestRefused: a message is invalid. Those before it have their responses, those after it were not read.
-            RetryLater: a message was not accepted; likewise.
-            ConnectionNotAllowed: a message has an envelope for a connection that the caller may not use; likewise.
-            Unauthenticated: the caller's credential was removed; the messages that were read have their responses.
+            RequestRefused: a message is invalid.
+            RetryLater: a message was not accepted.
+            ConnectionNotAllowed: a message has an envelope for a connection that the caller may not use.
+            Unauthenticated: the caller's credential was removed.
+
+        The messages before the one that ends the stream have their responses, and those after it were not read.
         """
         reader = asyncio.create_task(self._read(messages))
         try:

@@ -30,7 +30,7 @@ class ServerTls:
         self._refused: _Content = ()
         self._context: ssl.SSLContext
         self.problem = ""
-        """Why the files of now are not in use, with the fix; empty if they are."""
+        """Why the current files are not in use, with the fix; empty if they are."""
 
     @property
     def verifies_clients(self) -> bool:

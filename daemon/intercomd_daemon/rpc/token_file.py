@@ -25,7 +25,7 @@ class TokenFiles:
         self.hashes: dict[str, tuple[str, ...]] = {}
         """The hashes of the tokens by caller."""
         self.problem = ""
-        """Why a file of now is not in use, with the fix; empty if all are."""
+        """Why a current file is not in use, with the fix; empty if all are."""
 
     @property
     def any(self) -> bool:

@@ -218,7 +218,7 @@ class Spool(Intake, Archive, States, SharedTime, Protocol):
     async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> Outflow:
         """Waits until this process may deliver for a workspace, by a name that is the same in every process.
 
-        It is taken from a process that lives only after `can_deliver` returned that this one could deliver it.
+        A process that is alive hands it over only after `can_deliver` returned that this one could deliver it.
         """
         ...
 

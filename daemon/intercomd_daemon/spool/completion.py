@@ -29,7 +29,7 @@ def dead_letter_of(key: int, outcome: Outcome, dead_letter: AcceptedEnvelope, an
 
 
 def shortened(outcome: Outcome) -> Outcome:
-    """Returns the outcome with nothing of its effects but which operations were refused, as a replay needs, and how.
+    """Returns the outcome with its refused effects alone, which a replay needs, and without their texts.
 
     The log line has the rest.
     """

@@ -42,7 +42,7 @@ class SharedOutflow(Protocol):
     async def orders(self, known: Collection[int]) -> list[Order]:
         """Waits for orders of operators to the daemon that delivers the workspace, other than the known numbers.
 
-        It may return none of them. If the spool is not shared, operators order nothing this way.
+        May return an empty list. If the spool is not shared, there are no orders: operators call the daemon itself.
         """
         ...
 

@@ -65,7 +65,7 @@ async def test_busy_thread_is_not_woken(writer: Writer) -> None:
         loop.call_soon(let_go.set)  # Only when the next one waits.
         await started.wait()
         let_go = going
-    assert writer._bell.qsize() == 0
+    assert writer._wake_ups.qsize() == 0
     let_go.set()
     await asyncio.gather(*waiting)
 

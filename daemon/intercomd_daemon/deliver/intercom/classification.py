@@ -223,8 +223,8 @@ def _client_error(rules: "CallRules", status: int, errors: list[_Error], *, read
     if status == 409 and not _CONFLICTS & {error.code for error in errors}:
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
     if rules.purpose is Purpose.ACCESS and not any(error.code for error in errors):
-        # Intercom's refusals have a code. If a server in its place refused this call with an empty body, and the access
-        # counted as granted, then all that waits would be refused likewise, and end.
+        # Intercom's refusals have a code. A server in its place may refuse this call with an empty body. If the access
+        # counted as granted then, it would refuse every waiting envelope in the same way, and end them all.
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)
     if not errors and (status not in _MAY_BE_EMPTY or (rules.never_missing and status in _MISSING_CONTACT)):
         return Classification(Kind.TRANSIENT, NOT_INTERCOM)

@@ -4,7 +4,7 @@ A lane has one place: ready, resting until a time, or busy with its turn: a call
 empty or on its way out of memory. Only this module changes the place.
 
 Lanes usually take turns in the order in which they became ready. While many calls hang or fail, that order would try
-all users who are in trouble before those behind them. Then `take` alternates: see there.
+all users who are in trouble before the others. Then turns alternate, as `take` describes.
 """
 
 from collections import deque
@@ -107,9 +107,10 @@ class ReadyQueue:
     def take(self, *, untried: bool = True, failed: bool = True, alternate: bool = False) -> Lane | None:
         """Returns the next ready lane, which is busy now; normal before bulk.
 
-        `untried`, `failed`: whether lanes may be taken whose last call did not fail, or failed. `alternate`: not in the
-        order in which they became ready, but in turns lanes whose last call went well, and of the others the newest,
-        or at every eighth turn the oldest. If calls hang or fail, the next in order probably do so, too.
+        `untried`, `failed`: whether lanes may be taken whose last call did not fail, or failed.
+
+        `alternate`: turns alternate between lanes whose last call did not fail and lanes that made none. Of the latter
+        the newest is taken, at every eighth turn the oldest. If calls hang or fail, the next in order probably do, too.
         """
         histories = (_UNTRIED if untried else ()) + ((History.FAILED,) if failed else ())
         for lines in self._ready.values():

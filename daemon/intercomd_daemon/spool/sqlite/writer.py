@@ -33,18 +33,18 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue = JobQueue()
         self._lock = threading.Lock()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._sleeps = False
-        """The thread waits for the bell and no ring is scheduled."""
+        self._wake_ups: SimpleQueue[None] = SimpleQueue()
+        self._waits = False
+        """The thread waits, and no wake-up of it is scheduled."""
         self._closing = False
         self._opened: asyncio.Future[Store] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._in_hand: Sequence[Job] = ()
+        self._performing: Sequence[Job] = ()
         self._busy_since: float | None = None
-        """When the thread took the jobs in hand, by `time.monotonic`."""
+        """When the thread took these jobs, by `time.monotonic`."""
 
     def busy_seconds(self) -> float:
-        """Returns how long the thread has worked on the commit at hand; 0.0: it has none."""
+        """Returns how long the thread has worked on the current commit; 0.0: it has none."""
         since = self._busy_since  # read once: the thread may end the commit meanwhile
         return 0.0 if since is None else max(0.0, time.monotonic() - since)
 
@@ -88,11 +88,11 @@ class Writer:
             raise ShuttingDown("the spool is closing, as the daemon stops", SHUTTING_DOWN_RETRY_SECONDS)
         job = Job(run, self._loop.create_future(), append_bytes, retried)
         with self._lock:
-            if self._queue.put(job) and self._sleeps:
-                self._sleeps = False
-                # Ring on the loop's next turn: the thread needs the interpreter, which this turn holds, and the
+            if self._queue.put(job) and self._waits:
+                self._waits = False
+                # Wake it on the loop's next turn: the thread needs the interpreter, which this turn holds, and the
                 # turn's other operations can join the same commit.
-                self._loop.call_soon(self._bell.put, None)
+                self._loop.call_soon(self._wake_ups.put, None)
         return job.future
 
     async def wait_ended(self) -> None:
@@ -106,7 +106,7 @@ class Writer:
 
     def _stop(self) -> None:
         self._closing = True
-        self._bell.put(None)
+        self._wake_ups.put(None)
 
     # From here on in the thread, except for `_wake_callers` and `_finish`, which run on the loop.
 
@@ -137,13 +137,13 @@ class Writer:
             with self._lock:
                 now = time.monotonic()
                 seconds = 0.0 if self._closing else self._queue.seconds_to_wait(now)
-                self._sleeps = seconds != 0.0
-                if not self._sleeps:
-                    self._in_hand = self._queue.take(now, last=self._closing)
+                self._waits = seconds != 0.0
+                if not self._waits:
+                    self._performing = self._queue.take(now, last=self._closing)
                     self._busy_since = now
-                    return self._in_hand
+                    return self._performing
             with suppress(Empty):
-                self._bell.get(timeout=seconds)
+                self._wake_ups.get(timeout=seconds)
 
     def _conclude(self, jobs: Sequence[Job], commit: CommitResult) -> None:
         """Holds the jobs that the disk refused, and wakes the callers of all others."""
@@ -154,7 +154,7 @@ class Writer:
             self._queue.finish([job for job, _ in done])
             if refused:
                 self._queue.hold(refused, time.monotonic())
-        self._in_hand = ()
+        self._performing = ()
         self._busy_since = None
         self._on_loop(self._wake_callers, done, commit.grown)
 
@@ -171,7 +171,7 @@ class Writer:
     def _finish(self, end: JobResult) -> None:
         """Ends, and gives every caller who still waits the reason."""
         self._closing = True
-        for job in (*self._in_hand, *self._queue.take(time.monotonic(), last=True)):
+        for job in (*self._performing, *self._queue.take(time.monotonic(), last=True)):
             _resolve(job.future, end)
         _resolve(self._ended, end)
 
