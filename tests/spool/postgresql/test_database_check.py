@@ -39,6 +39,12 @@ async def test_newer_schema_is_a_problem(url: str) -> None:
     assert "version 99" in await check_database(url, "")
 
 
+async def test_tables_of_another_program_in_the_schema_are_a_problem() -> None:
+    name = server().database()
+    server().psql("CREATE SCHEMA intercomd; CREATE TABLE intercomd.log (line text)", name)
+    assert 'relation "log" already exists' in await check_database(server().url(name), "")
+
+
 async def test_unreadable_password_is_named_with_the_fix(url: str) -> None:
     problem = await check_database(url, "/nowhere/password")
     assert "spool.password_file /nowhere/password: No such file or directory; put the password there" in problem

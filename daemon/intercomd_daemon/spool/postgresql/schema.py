@@ -1,5 +1,6 @@
 """The tables and functions of the spool in the database, and their versions."""
 
+import re
 from pathlib import Path
 
 import asyncpg
@@ -7,7 +8,21 @@ import asyncpg
 from intercomd_daemon.errors import SpoolUnusable
 
 VERSION = 1
+_SCHEMA = "intercomd"
 DDL = (Path(__file__).parent / "schema.sql").read_text()
+_TABLES = re.findall(r"^CREATE TABLE (\w+)", DDL, re.MULTILINE)
+_MISSING_PRIVILEGES = """
+SELECT privilege || ' on ' || relname FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) privilege
+WHERE relnamespace = to_regnamespace($1) AND relname = ANY($2) AND NOT has_table_privilege(pg_class.oid, privilege)
+UNION ALL
+SELECT 'USAGE on ' || relname FROM pg_class
+WHERE relnamespace = to_regnamespace($1) AND relname = 'positions' AND NOT has_sequence_privilege(oid, 'USAGE')
+UNION ALL
+SELECT 'EXECUTE on ' || proname FROM pg_proc
+WHERE pronamespace = to_regnamespace($1) AND NOT has_function_privilege(oid, 'EXECUTE')
+"""
+_NAMED_MAX = 3
+"""Missing privileges that an error names."""
 _LOCK = 7_415_501_023
 """The advisory lock of migrations."""
 VERSION_MIN = 140_000
@@ -25,9 +40,28 @@ async def check(connection: asyncpg.Connection) -> None:
     for name in ("fsync", "full_page_writes"):
         if await connection.fetchval(f"SHOW {name}") != "on":
             raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
+    if await connection.fetchval(
+        "SELECT NOT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1", _SCHEMA
+    ):
+        raise _lacks("USAGE on the schema")
     found = await _found(connection)
     if found is not None:
         _check_version(found[0])
+        await _check_privileges(connection)
+
+
+async def check_creation(connection: asyncpg.Connection) -> None:
+    """Checks whether the role may create the tables, unless they exist, and leaves nothing behind.
+
+    Raises:
+        SpoolUnusable: the role may not.
+    """
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await create_if_missing(connection)
+    finally:
+        await transaction.rollback()
 
 
 async def migrate(connection: asyncpg.Connection) -> str:
@@ -48,6 +82,21 @@ async def migrate(connection: asyncpg.Connection) -> str:
     version, spool_id = found
     _check_version(version)
     return spool_id
+
+
+async def _check_privileges(connection: asyncpg.Connection) -> None:
+    """Checks what the role of a daemon needs, so that no call fails later for the lack of it."""
+    rows = await connection.fetch(_MISSING_PRIVILEGES, _SCHEMA, _TABLES)
+    if rows:
+        named = ", ".join(row[0] for row in rows[:_NAMED_MAX])
+        raise _lacks(named if len(rows) <= _NAMED_MAX else f"{named} and {len(rows) - _NAMED_MAX} more")
+
+
+def _lacks(privileges: str) -> SpoolUnusable:
+    return SpoolUnusable(
+        f"the role lacks privileges in the schema {_SCHEMA}: {privileges};"
+        " grant it all that `intercomd spool schema --help` lists"
+    )
 
 
 def _check_version(version: int) -> None:

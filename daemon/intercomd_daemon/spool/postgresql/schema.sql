@@ -4,7 +4,8 @@
 -- under READ COMMITTED the snapshot of a statement is older than the locks that it takes.
 -- Texts of senders are bytea: text cannot hold U+0000.
 
-CREATE SCHEMA intercomd;
+-- A schema that exists stays: the owner of the database may have created it for a role that may not.
+DO $$ BEGIN IF to_regnamespace('intercomd') IS NULL THEN CREATE SCHEMA intercomd; END IF; END $$;
 SET LOCAL search_path = intercomd;
 
 CREATE TABLE spool (
