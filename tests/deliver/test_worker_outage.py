@@ -222,6 +222,35 @@ def test_waiting_envelope_of_a_user_whose_own_calls_fail_is_shown_as_retried() -
 
 
 @pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("POST /events 204", "POST /events: HTTP_204"),
+        ("POST /events 200 empty", "POST /events: HTTP_200"),
+        ("POST /events 302", "POST /events: HTTP_302"),
+        ("POST /contacts other-json", "POST /contacts: ANSWER_UNREADABLE"),
+        ("GET /data_attributes 200 empty", "GET /data_attributes: ANSWER_UNREADABLE"),
+        ("POST /events 503", "POST /events: 503"),
+    ],
+)
+def test_last_error_is_that_of_the_outage(fault: str, error: str) -> None:
+    """Not of an earlier failure that has long passed."""
+
+    async def act(scene: Scene) -> None:
+        scene.sandbox.fault("GET /me 500 times=1")
+        await scene.notes.until(lambda notes: ConnectionState.DELIVERING in notes.states)
+        assert scene.worker.status().last_error == "GET /me: 500"
+        scene.sandbox.fault(fault)
+        rows = [row(envelope(f"{n}", f"u{n}", {"plan": "pro"}, event("e"))) for n in range(6)]
+        await scene.spool.append(rows)
+        await scene.notes.until(lambda notes: ConnectionState.DOWN in notes.states, HOUR)
+        assert scene.worker.status().last_error == error
+        scene.sandbox.faults.clear()
+        await scene.notes.until(lambda notes: len(notes.outcomes) == 6, HOUR)
+
+    play(act)
+
+
+@pytest.mark.parametrize(
     ("fault", "status", "error"),
     [
         ("GET /data_attributes 200 html", 200, "GET /data_attributes: NOT_INTERCOM"),

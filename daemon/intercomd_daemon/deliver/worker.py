@@ -367,6 +367,8 @@ class Worker:
         response = await self._client.call(request, step.traceparents)
         self._open_calls.end(lane)
         classification = classify(request.call, response, request.contact_id)
+        if classification.kind is Kind.TRANSIENT:
+            self._client.note_failure(request.call, classification, response)
         # The connection first: it may find that a 403 is about this call alone, or that an outage has ended.
         classification = self._monitor.on_response(request.call, lane.key, classification, response, lane.failures)
         after = lane.on_response(classification, response, self._clock.wall())

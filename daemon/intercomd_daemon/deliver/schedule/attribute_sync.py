@@ -125,6 +125,7 @@ class AttributeSync:
             self._monitor.suspend(classification.reason, response.status)
             return 0.0
         self._failures += 1
+        self._client.note_failure(call, classification, response)
         self.last_failure = (response.status, describe_failure(call, classification, response))
         if classification.reason in DOUBTFUL:
             self._monitor.on_doubtful_response(call, "", classification.reason, response.status)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 
+from intercomd_daemon.deliver.intercom.classification import Classification, describe_failure
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
@@ -65,6 +66,15 @@ class PacedClient:
         self._pace.on_response(response, sent, now)
         seconds = now - sent
         self._observer.on_call(self._connection, request.call, response.status, seconds, traceparents, request.body)
-        if response.status >= 500 or response.status in _OF_THE_CONNECTION:
+        if _is_of_connection(response.status):
             self.last_error = f"{request.call}: {response.failure or response.status}"
         return response
+
+    def note_failure(self, call: Call, classification: Classification, response: Response) -> None:
+        """Keeps a failure that its status does not show, such as a success without what Intercom documents for it."""
+        if not _is_of_connection(response.status):
+            self.last_error = describe_failure(call, classification, response)
+
+
+def _is_of_connection(status: int) -> bool:
+    return status >= 500 or status in _OF_THE_CONNECTION
