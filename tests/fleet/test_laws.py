@@ -47,9 +47,12 @@ def line(at: float, event: str, connection: str = SECOND, **fields: str) -> dict
         pytest.param(came("u1", 1, 19.0, 21.0), 1, id="the next owner repeats a call"),
         pytest.param(came("u1", 1, 12.0, 29.0), 1, id="the rate limit delays a repeat"),
         pytest.param(came("u1", 1, 19.0, 21.0) + came("u2", 1, 19.0, 21.0), 2, id="one of each lane"),
-        pytest.param(came("u1", 1, 19.0, 21.0) + came("u1", 2, 39.0, 41.0), 2, id="one after each take-over"),
         pytest.param(came("u1", 1, 39.0, 41.0), 1, id="a daemon that lost its lease repeats its own call"),
-        pytest.param(came("u1", 1, 19.0, 21.0, 41.0), 2, id="the same call after two take-overs"),
+        pytest.param(came("u1", 1, 19.0, 21.0) + came("u1", 2, 39.0, 41.0), 2, id="one after each take-over"),
+        pytest.param(
+            came("u1", 1, 19.0, 42.0) + came("u1", 2, 39.0, 41.0), 2, id="one that the next owner did not reach"
+        ),
+        pytest.param(came("u1", 1, 19.0, 39.0, 41.0), 2, id="the same call twice"),
     ],
 )
 def test_repeats_after_take_overs_are_accepted(events: Sequence[Event], repeats: int) -> None:
@@ -70,6 +73,8 @@ def test_repeats_after_take_overs_are_accepted(events: Sequence[Event], repeats:
             came("u1", 1, 18.0, 21.0) + came("u1", 2, 19.0, 22.0), "2 repeats of u1", id="two calls of a lane"
         ),
         pytest.param(came("u1", 1, 29.0, 31.0), "after a release", id="a repeat after a release"),
+        pytest.param(came("u1", 1, 29.0, 41.0), "after a release", id="a repeat after a release and a take-over"),
+        pytest.param(came("u1", 1, 41.0, 51.0), "no take-over between", id="after the last take-over"),
         pytest.param(came("u1", 1, 8.0, 9.0), "before the first take-over", id="without any lease"),
     ],
 )
@@ -116,33 +121,35 @@ def test_other_late_calls_are_refused(calls: Sequence[Call], message: str) -> No
 
 def test_take_overs_are_read_from_the_logs_of_daemons_with_other_clocks() -> None:
     """A daemon that stops or moves the workspace releases it, unless it loses the lease before that is done."""
-    ahead = {"b": 3_600.0}
     logs = {
         "a": [
             {"event": "", "text": "no line of the log"},
-            line(10.0, "workspace_acquired", "default"),
             line(10.0, "workspace_acquired"),
+            line(10.0, "workspace_acquired", "default"),
             line(30.0, "workspace_acquired"),
-            line(31.0, "draining"),
-            line(41.0, "draining"),
+            line(39.0, "draining"),
+            line(45.0, "draining"),
             line(50.0, "workspace_acquired"),
-            line(51.0, "draining"),
-            line(52.0, "workspace_lost"),
+            line(58.0, "workspace_lost"),
+            line(59.0, "draining"),
         ],
         "b": [
             line(3_620.0, "workspace_acquired"),
-            line(3_625.0, "workspace_moved"),
+            line(3_629.0, "workspace_moved"),
             line(3_640.0, "workspace_acquired"),
             line(3_660.0, "workspace_acquired"),
+            line(3_665.0, "draining"),
         ],
+        "c": [line(70.0, "workspace_acquired")],
     }
-    assert take_overs_of(logs, ahead) == [
+    assert take_overs_of(logs, {"b": 3_600.0}) == [
         TakeOver(10.0, "a", released=False),
-        TakeOver(20.0, "b", released=False),
-        TakeOver(30.0, "a", released=True),
-        TakeOver(40.0, "b", released=True),
-        TakeOver(50.0, "a", released=False),
-        TakeOver(60.0, "b", released=False),
+        TakeOver(20.0, "b", released=False),  # of a daemon that was killed
+        TakeOver(30.0, "a", released=True),  # moved
+        TakeOver(40.0, "b", released=True),  # stopped
+        TakeOver(50.0, "a", released=False),  # killed
+        TakeOver(60.0, "b", released=False),  # lost before the stop
+        TakeOver(70.0, "c", released=False),  # lost during the stop
     ]
 
 

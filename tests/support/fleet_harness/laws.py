@@ -9,10 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from daemons.process import Line
 from fleet_harness.intercom_proxy import Call
+from intercomd_daemon.fleet.lease import MARGIN_SECONDS
 from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.sandbox.events import Event
 from kill_harness.laws import Laws, name_of
@@ -36,32 +38,38 @@ class Struck(NamedTuple):
     take_overs: int
 
 
+_EVENTS = {"workspace_acquired", "workspace_lost", "workspace_moved", "draining"}
+_RELEASED_SECONDS_MAX = 2 * MARGIN_SECONDS
+"""A daemon that loses the lease while it drains does not log it. Another daemon claims it this much later at least."""
+
+
 def take_overs_of(logs: Mapping[str, Iterable[Line]], clocks: Mapping[str, float]) -> list[TakeOver]:
     """Returns the take-overs that the daemons' logs show, in order; `clocks` are the seconds that theirs are ahead."""
     lines = [
         (datetime.fromisoformat(line["timestamp"]).timestamp() - clocks.get(daemon, 0.0), daemon, line)
         for daemon, log in logs.items()
         for line in log
-        if "timestamp" in line
+        if line["event"] in _EVENTS
     ]
     found: list[TakeOver] = []
-    released = False
+    ended, released_at = True, -inf
     for at, daemon, line in sorted(lines, key=lambda each: each[0]):
-        event = line["event"]
         # Each connection of the workspace logs it.
-        if event == "workspace_acquired" and line["connection"] == SECOND:
-            found.append(TakeOver(at, daemon, released))
-            released = False
-        elif found and daemon == found[-1].daemon:
-            released = event in {"draining", "workspace_moved"} or (released and event != "workspace_lost")
+        if line["event"] == "workspace_acquired" and line["connection"] == SECOND:
+            found.append(TakeOver(at, daemon, released=at - released_at < _RELEASED_SECONDS_MAX))
+            ended, released_at = False, -inf
+        elif not ended and daemon == found[-1].daemon:
+            ended = line["event"] != "workspace_acquired"
+            released_at = at if line["event"] in {"workspace_moved", "draining"} else -inf
     return found
 
 
 def check_repeats(events: Iterable[Event], take_overs: Sequence[TakeOver], laws: Laws) -> int:
     """Each event came again, with the same created_at, only after a take-over; returns the repeats.
 
-    An owner that is gone may have made one call of each lane that it could not commit. The next owner makes it again,
-    however late the rate limit lets it. An owner that releases the workspace commits all of its calls before.
+    An owner that is gone may have made one call of each lane that it could not commit. A later owner makes it again,
+    once the rate limit and envelopes of normal priority let it. An owner that gives the workspace up commits all calls
+    before.
     """
     arrived: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for event in events:
@@ -70,14 +78,15 @@ def check_repeats(events: Iterable[Event], take_overs: Sequence[TakeOver], laws:
     repeated: Counter[tuple[str, int]] = Counter()
     for (lane, name, created_at), times in arrived.items():
         for one, again in pairwise(sorted(times)):
-            place = bisect_right(begins, again) - 1
             what = f"{name!r} of {lane}, at {created_at}, came at {one:.3f} and again at {again:.3f}"
-            assert place >= 0, f"{what}: before the first take-over"
-            assert one < begins[place], f"{what}: no take-over between, the last is {take_overs[place]}"
+            place = bisect_right(begins, one)
+            assert place, f"{what}: before the first take-over"
+            between = begins[place : bisect_right(begins, again)]
+            assert between, f"{what}: no take-over between, the last is {take_overs[place - 1]}"
             assert not take_overs[place].released, f"{what}: after a release, {take_overs[place]}"
             repeated[lane, place] += 1
     for (lane, place), count in repeated.items():
-        assert count == 1, f"{count} repeats of {lane} after {take_overs[place]}"
+        assert count == 1, f"{count} repeats of {lane} for {take_overs[place]}"
     laws["a take-over repeated no more than the last call of a lane"] += sum(not each.released for each in take_overs)
     return repeated.total()
 
