@@ -162,6 +162,26 @@ def test_line_of_a_fixed_form_reads_like_any_other(write: Write, format_: str, t
     assert len(fixed.text.splitlines()) == 4
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["plain", "two\nlines\r\n", "\u2028 \x85"],
+        ["plain", f"to {EMAIL}"],
+        [TOKEN, "half \ud800"],
+        ["a", "word " * 2_000],
+    ],
+    ids=["plain", "email", "secret and half of a pair", "too long"],
+)
+def test_lines_logged_together_read_like_any_others(write: Write, texts: list[str]) -> None:
+    together, alone = write(), write()
+    together.logs.logger.log_lines("noted", [(logging.INFO, Note(text=text)) for text in texts])
+    for text in texts:
+        alone.logs.logger.info("noted", text=text)
+    without_times = [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", written.text) for written in (together, alone)]
+    assert without_times[0] == without_times[1]
+    assert together.text.count("\n") == len(texts)
+
+
 def test_line_of_a_fixed_form_below_the_level_is_not_written(write: Write) -> None:
     written = write(level="warning")
     written.logs.logger.log_lines("noted", [(logging.INFO, Note(text="a"))])

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
@@ -155,13 +155,13 @@ class _LeveledLogger:
 
     def log_lines(self, event: str, lines: Iterable[tuple[int, Line]], /) -> None:
         now = _now()
-        written: list[str] = []
+        enabled: list[Line] = []
         for level, line in lines:
             if level >= self.level:
                 line.timestamp, line.level, line.event = now, _LEVEL_NAMES[level], event
-                written.append(self._guard.render_line(line))
-        if written:
-            self._output.write(written)
+                enabled.append(line)
+        if enabled:
+            self._output.write(self._guard.render_lines(enabled))
 
     def debug(self, event: str, /, **fields: object) -> None:
         self.log(logging.DEBUG, event, **fields)
@@ -199,17 +199,15 @@ class _Guard:
             line = self._render(self._clean_fields(fields, emails=not values))
         return line
 
-    def render_line(self, line: Line) -> str:
-        """Returns the line; encoded at once, unless it is for a console, or too long, or something must be redacted."""
+    def render_lines(self, lines: Sequence[Line]) -> list[str]:
+        """Returns the lines, encoded together unless they are for a console, or one is too long or must be redacted."""
         if self._render is _render_json:
-            try:
-                text = _encode(line).decode()
-            except UnicodeEncodeError:  # as in `_render_json`
-                text = ""
-            if 0 < len(text) <= TEXT_CHARACTERS_MAX and not self._redaction.suspects(text, emails=True):
-                return text
-        fields: dict[str, Any] = msgspec.to_builtins(line)
-        return self(None, line.level, fields)
+            with suppress(UnicodeEncodeError):
+                text = _encode_lines(lines).decode()
+                rendered = text.split("\n")[:-1]
+                if max(map(len, rendered)) <= TEXT_CHARACTERS_MAX and not self._redaction.suspects(text, emails=True):
+                    return rendered
+        return [self(None, line.level, msgspec.to_builtins(line)) for line in lines]
 
     def _clean_fields(self, fields: Mapping[Any, Any], *, emails: bool) -> dict[str, Any]:
         """Returns the fields with names and values redacted, at every depth."""
@@ -250,7 +248,8 @@ def _without_fraction(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encoder = msgspec.json.Encoder(enc_hook=str)
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
 def _render_json(fields: MutableMapping[str, Any]) -> str:
