@@ -110,6 +110,7 @@ class ReadAhead:
     def remove(self, keys: Iterable[int]) -> None:
         """Removes rows from memory; those of parked lanes are not in the window and are passed over."""
         for key in keys:
-            if key in self._rows:
-                priority, size = self._rows.pop(key)
+            row = self._rows.pop(key, None)
+            if row is not None:
+                priority, size = row
                 self._windows[priority].remove(size)

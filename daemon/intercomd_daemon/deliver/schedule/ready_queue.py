@@ -97,7 +97,8 @@ class ReadyQueue:
         if isinstance(place, Ready) and place.priority is Priority.BULK and priority is Priority.NORMAL:
             answered = place.history is History.ANSWERED
             self.leave(lane)
-        if lane not in self._places:
+            place = None
+        if place is None:
             history = History.FAILED if lane.failures else History.ANSWERED if answered else History.NEW
             number = next(self._order)
             self._places[lane] = Ready(priority, history, number)
