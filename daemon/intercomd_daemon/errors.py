@@ -54,7 +54,7 @@ class ShuttingDown(RetryLater):
 
 
 class CommitUnknown(IntercomdError):
-    """The database did not say in time whether it committed the request; a repeat with the same ids is safe."""
+    """It is unknown whether the database committed the request; a repeat with the same ids is safe."""
 
 
 class SecondsTaken(RetryLater):

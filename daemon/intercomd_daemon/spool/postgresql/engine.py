@@ -277,7 +277,8 @@ class PostgresqlSpool:
         try:
             return await self._appending.perform(job)
         except AnswerLost as error:
-            raise CommitUnknown("the database did not say what became of the dead letters: list them again") from error
+            text = "the database did not answer, so it is unknown whether it took the dead letters: list them again"
+            raise CommitUnknown(text) from error
         except asyncpg.PostgresError as error:
             if is_transient(error):
                 raise DatabaseAway(f"the database refuses: {error}", AWAY_RETRY_SECONDS) from error

@@ -198,7 +198,8 @@ class AppendQueue:
                     if appended(sent, self._row) is Committed.UNKNOWN:
                         self._began.clear()
         except TimeoutError:
-            raise CommitUnknown("the database did not say whether the envelopes were accepted") from error
+            text = "the database did not answer, so it is unknown whether it accepted the envelopes"
+            raise CommitUnknown(f"{text}: send them again with the same ids") from error
         if appended(sent, self._row) is Committed.YES:
             return self._results
         raise DatabaseAway("the connection to the database broke before the envelopes were accepted", 1.0) from error
