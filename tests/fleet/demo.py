@@ -127,10 +127,13 @@ class Service:
 class Demo:
     """One run in an environment."""
 
-    def __init__(self, environment: FleetEnvironment, services: Sequence[Service], total: int) -> None:
+    def __init__(
+        self, environment: FleetEnvironment, services: Sequence[Service], total: int, take_over_seconds_max: float
+    ) -> None:
         self._environment = environment
         self._services = services
         self._total = total
+        self._take_over_seconds_max = take_over_seconds_max
         self._owner = ""
         self._killed = ""
         self._display: Display
@@ -224,7 +227,7 @@ class Demo:
             plans={each.external_id or "": str(each.custom_attributes.get("plan")) for each in sandbox.contacts},
             due_plans={user: plan for service in self._services for user, plan in service.plans.items()},
             took_over_seconds=took,
-            bound_seconds=TAKE_OVER_SECONDS_MAX,
+            bound_seconds=self._take_over_seconds_max,
         )
 
     async def _complete_journal(self, gateway: DaemonProcess) -> list[Outcome]:
@@ -251,7 +254,7 @@ async def _journal(daemon: DaemonProcess) -> list[Outcome]:
                 return outcomes[::-1]
 
 
-async def _run(folder: Path, count: int) -> bool:
+async def _run(folder: Path, count: int, take_over_seconds_max: float) -> bool:
     running = asyncio.current_task()
     assert running is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -259,7 +262,7 @@ async def _run(folder: Path, count: int) -> bool:
     services = [Service(name, count) for name in SERVICES]
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS), FleetEnvironment(folder, SERVICES) as environment:
-            holds = await Demo(environment, services, count * len(SERVICES)).run()
+            holds = await Demo(environment, services, count * len(SERVICES), take_over_seconds_max).run()
             await environment.stop()
             return holds
     except TimeoutError:
@@ -268,14 +271,20 @@ async def _run(folder: Path, count: int) -> bool:
 
 @click.command()
 @click.option("--envelopes", default=ENVELOPES, show_default=True, help="Envelopes of each service.")
-def main(envelopes: int) -> None:
+@click.option(
+    "--take-over-seconds",
+    default=TAKE_OVER_SECONDS_MAX,
+    show_default=True,
+    help="Seconds after the kill within which the other gateway must deliver.",
+)
+def main(envelopes: int, take_over_seconds: float) -> None:
     """Run a fleet for a minute, kill the gateway that delivers, and compare what all sides counted."""
     folder = Path(tempfile.mkdtemp(prefix="intercomd-demo-"))
     logging.getLogger("intercomd").addHandler(logging.NullHandler())
     logging.getLogger("intercomd").propagate = False
     kept = False
     try:
-        kept = not run_interruptible(_run(folder, envelopes))
+        kept = not run_interruptible(_run(folder, envelopes, take_over_seconds))
     except CommandFailed:
         kept = True
         raise

@@ -122,7 +122,7 @@ def print_counts(observed: Observed) -> None:
     print_heading("The kill")
     figures = (
         ("from the kill to the next call", f"{observed.took_over_seconds:.1f} s"),
-        ("at most: lease + 5 s", f"{observed.bound_seconds:g} s"),
+        ("at most", f"{observed.bound_seconds:g} s"),
         ("calls repeated, recognized by Intercom", str(observed.repeats)),
         ("calls refused by the rate limit (429)", str(observed.too_many)),
     )
