@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +26,12 @@ FAILED = Response(500)
 class Bench:
     """An access probe with a session of its own."""
 
-    def __init__(self, sandbox: Sandbox, intercom: IntercomClient) -> None:
+    def __init__(self, sandbox: Sandbox, intercom: IntercomClient, clock: Clock = SOON) -> None:
         settings = settings_for(sandbox)
         self.notes = Notes()
         self.recovered = 0
-        self.monitor = ConnectionMonitor(settings, self.notes, SOON, self._count, paused=False)
-        client = PacedClient("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, SOON)
+        self.monitor = ConnectionMonitor(settings, self.notes, clock, self._count, paused=False)
+        client = PacedClient("default", intercom, Pace(1000, 1.0, time.monotonic()), self.notes, clock)
         self.probe = AccessProbe(settings, self.monitor, client)
 
     def _count(self) -> None:
@@ -90,3 +91,19 @@ async def test_get_me_is_repeated_until_access_is_granted_and_called_again_when_
     assert paths(sandbox) == ["GET /me"] * 4
     verifying.cancel()
     await asyncio.gather(verifying, return_exceptions=True)
+
+
+async def test_each_change_of_the_token_file_is_noticed_before_the_next_probe(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    async with IntercomClient(settings_for(sandbox), AccessToken("", str(path)), 4) as intercom:
+        bench = Bench(sandbox, intercom, Clock(jitter=lambda: 300.0))
+        verifying = asyncio.create_task(bench.probe.verify(lambda: None))
+        for content, reason in ((None, "No such file"), ("two words", "more than one word"), ("a\nb", "2 lines")):
+            if content is not None:
+                path.write_text(content)
+            await bench.notes.until(lambda _, reason=reason: reason in bench.monitor.reason)
+        path.write_text(TOKEN)
+        await bench.notes.until(lambda _: bench.monitor.open)
+        assert paths(sandbox) == ["GET /me"]
+        verifying.cancel()
+        await asyncio.gather(verifying, return_exceptions=True)

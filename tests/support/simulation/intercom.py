@@ -251,7 +251,7 @@ class Wire:
     ) -> None:
         return
 
-    def token_replaced(self) -> bool:
+    def token_changed(self) -> bool:
         """Its token never changes."""
         return False
 

@@ -68,6 +68,7 @@ class IntercomClient:
         self._settings = settings
         self._token = token
         self._token_used = ""
+        self._problem_seen = ""
         self._connections_max = connections_max
         self._check = check
         self._pool: ConnectionPool | None = None
@@ -99,15 +100,16 @@ class IntercomClient:
         if pool is not None:
             await pool.end()
 
-    def token_replaced(self) -> bool:
-        """Returns whether the token is another one than the last call was made with."""
-        return self._token.current() != self._token_used
+    def token_changed(self) -> bool:
+        """Returns whether the token, or the problem with its file, is another one than at the last call."""
+        return self._token.current() != self._token_used or self._token.problem != self._problem_seen
 
     async def call(self, request: Request) -> Response:
         """Makes one call; a failure of the network becomes a response of status 0."""
         if self._pool is None:
             return Response(0, failure="the client is closed")
         token = self._token.current()
+        self._problem_seen = self._token.problem
         if not token:
             return Response(0, failure=self._token.problem)
         limit = ATTRIBUTES_BYTES_MAX if request.call is Call.LIST_ATTRIBUTES else RESPONSE_BYTES_MAX

@@ -34,9 +34,9 @@ class AccessProbe:
                 on_change()
 
     async def _wait_probe_due(self, delay: float) -> None:
-        """Returns after a delay in seconds, when an operator wants the probe, or soon after the token was replaced."""
+        """Returns after a delay in seconds, when an operator wants the probe, or soon after the token changed."""
         for seconds in _slices(delay):
-            if await self._monitor.wait_probe_due(seconds) or self._client.token_replaced():
+            if await self._monitor.wait_probe_due(seconds) or self._client.token_changed():
                 return
 
     async def check(self, on_change: Callable[[], None]) -> None:

@@ -48,9 +48,9 @@ class PacedClient:
         self._pace.take(now)
         return await self.call(request)
 
-    def token_replaced(self) -> bool:
-        """Returns whether the token file holds another token than the last call was made with."""
-        return self._intercom.token_replaced()
+    def token_changed(self) -> bool:
+        """Returns whether the token, or the problem with its file, is another one than at the last call."""
+        return self._intercom.token_changed()
 
     def skip(self, call: Call) -> None:
         """Counts and reports a call that a dry run does not make."""
