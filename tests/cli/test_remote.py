@@ -4,6 +4,7 @@ import pytest
 
 from daemons.commands import invoke
 from daemons.process import Daemon
+from forwarding.garbled import GarbledServer
 from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
@@ -25,6 +26,21 @@ async def test_command_without_a_daemon_prints_one_line_with_the_fix(words: tupl
     result = await invoke(*words, "--operations", free_address())
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
     assert "`intercomd run`" in result.stderr
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, ("pause", "default"), ("give-up", "a"), ("reload",), ("drain",)])
+async def test_command_without_a_readable_response_prints_one_line(words: tuple[str, ...]) -> None:
+    async with GarbledServer() as server:
+        result = await invoke(*words, "--operations", server.address)
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert f"the response of {server.address} cannot be decoded" in result.stderr
+
+
+async def test_sending_to_a_server_without_a_readable_response_fails() -> None:
+    async with GarbledServer() as server:
+        with pytest.raises(CommandFailed, match="cannot be decoded"):
+            async with ingest(server.address):
+                pass
 
 
 async def test_operations_rejects_the_ingest_address(daemon: Daemon) -> None:

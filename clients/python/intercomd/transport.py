@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from intercomd.access import Access
 from intercomd.delivery import Call, Failure, Reply, Response, Steps
@@ -27,13 +28,15 @@ class AsyncTransport:
             previous, self._channel = self._channel, self._open()
             if previous is not None:
                 await previous.close(timeout_seconds)  # calls of other tasks may end
-        publish: grpc.aio.UnaryUnaryMultiCallable[bytes, PublishResponse] = self._channel.unary_unary(
-            PUBLISH_METHOD, request_serializer=_encoded, response_deserializer=PublishResponse.FromString
-        )
+        publish: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(PUBLISH_METHOD)
         try:
-            return Response(await publish(request, timeout=timeout_seconds, metadata=self._access.metadata()))
+            response = await publish(request, timeout=timeout_seconds, metadata=self._access.metadata())
+            # grpc.aio returns None for what its deserializer cannot read.
+            return Response(PublishResponse.FromString(response))
         except grpc.aio.AioRpcError as error:
             return _failure(error.code(), error.details(), error.trailing_metadata(), error)
+        except DecodeError as error:
+            return _failure(grpc.StatusCode.INTERNAL, f"the response cannot be decoded: {error}", (), error)
 
     async def close(self) -> None:
         """Cancels the calls in flight and closes the connections."""

@@ -63,7 +63,7 @@ def open_channel(
         CommandFailed: a file of the options cannot be used.
     """
     given = client_options or current()
-    interceptors = _interceptors(given.token_file)
+    interceptors = [_Decoded(address), *_interceptors(given.token_file)]
     arguments: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *proxy_options(address), *options]
     if not given.uses_tls or address.startswith("unix:"):
         return grpc.aio.insecure_channel(address, arguments, interceptors=interceptors)
@@ -77,6 +77,26 @@ def open_channel(
     except OSError as error:
         raise CommandFailed(f"{error.filename} cannot be read: {error.strerror}") from None
     return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), arguments, interceptors=interceptors)
+
+
+class _Decoded(grpc.aio.UnaryUnaryClientInterceptor):
+    """Ends a command whose response cannot be decoded, for which gRPC returns None."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401 - gRPC's
+        """Makes the call.
+
+        Raises:
+            CommandFailed: the response cannot be decoded.
+        """
+        call = await continuation(details, request)
+        if await call is None:
+            raise CommandFailed(
+                f"the response of {self._address} cannot be decoded: give a daemon's address, or upgrade this command"
+            )
+        return call
 
 
 def _interceptors(token_file: str | None) -> list[grpc.aio.ClientInterceptor]:

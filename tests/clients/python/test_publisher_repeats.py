@@ -9,7 +9,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 
-from intercomd import Disposition, Publisher, PublishError, PublisherSettings
+from forwarding.garbled import GarbledServer
+from intercomd import BlockingPublisher, Disposition, Publisher, PublishError, PublisherSettings
 from senders.publishing import ACCEPTED, CODE, PUSHBACK, event, names, numbered, publish_all, status_details
 
 if TYPE_CHECKING:
@@ -46,6 +47,25 @@ async def test_transient_status_is_retried(
         result = await publisher.publish_and_wait(event("once"))
     assert result.disposition == ACCEPTED
     assert daemon.requests == [daemon.requests[0]] * 2
+
+
+async def test_response_that_cannot_be_decoded_is_a_failed_call(quick: PublisherSettings) -> None:
+    """The publisher repeats it; it does not stop."""
+    async with GarbledServer() as server:
+        publisher = Publisher(server.address, settings=quick)
+        await publisher.publish(event("once"))
+        await server.until_called(3)
+        unanswered = await publisher.close(timeout_seconds=0)
+    assert [each.custom_event.name for each in unanswered] == ["once"]
+
+
+async def test_response_that_cannot_be_decoded_is_a_failed_call_on_threads(quick: PublisherSettings) -> None:
+    async with GarbledServer() as server:
+        publisher = BlockingPublisher(server.address, settings=quick)
+        await asyncio.to_thread(publisher.publish, event("once"))
+        await server.until_called(3)
+        unanswered = await asyncio.to_thread(publisher.close, 0)
+    assert [each.custom_event.name for each in unanswered] == ["once"]
 
 
 async def test_retry_after_a_lost_response_returns_duplicate(daemon: "Daemon", quick: PublisherSettings) -> None:
