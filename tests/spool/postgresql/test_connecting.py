@@ -5,13 +5,20 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from database.server import Server, server
 from intercomd_daemon.errors import SpoolUnusable
-from intercomd_daemon.spool.postgresql.connecting import connector, hosts_of
+from intercomd_daemon.spool.postgresql.connecting import (
+    PASSWORD_BYTES_MAX,
+    PasswordUnreadable,
+    connector,
+    hosts_of,
+    password,
+)
 from intercomd_daemon.spool.postgresql.engine import open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
@@ -144,3 +151,37 @@ async def test_hosts_that_all_fail_are_named(unused_tcp_port: int) -> None:
     hosts = f"127.0.0.1:{unused_tcp_port},/nowhere"
     with pytest.raises(ConnectionError, match=r"no host accepts writes: 127\.0\.0\.1: .*; /nowhere: "):
         await connector(PostgresqlSettings(url=f"postgresql://me@{hosts.replace('/', '%2F')}/x"))()
+
+
+@pytest.mark.parametrize("content", [b"secret", b"secret\n", b"\xef\xbb\xbfsecret\r\n", b"two words \xc3\xa9"])
+def test_password_is_the_line_of_its_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    assert password(str(file)) == content.decode("utf-8-sig").strip()
+
+
+@pytest.mark.fills("spool.postgresql.connecting.PASSWORD_BYTES_MAX")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfes\0", "is not UTF-8 text"),
+        (b"a\0b", "more than a line of text"),
+        (b"one\ntwo\n", "more than a line of text"),
+        (b"x" * (PASSWORD_BYTES_MAX + 1), "larger than 4096 bytes"),
+    ],
+)
+async def test_file_without_a_password_is_an_error_that_names_it(
+    tmp_path: Path, url: str, content: bytes, problem: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    with pytest.raises(PasswordUnreadable, match=f"^spool.password_file {file} .*{problem}"):
+        await connector(PostgresqlSettings(url=url, password_file=str(file)))()
+
+
+async def test_pipe_as_the_password_file_blocks_nothing(tmp_path: Path, url: str) -> None:
+    os.mkfifo(tmp_path / "password")
+    with pytest.raises(PasswordUnreadable, match="is not a regular file"):
+        await connector(PostgresqlSettings(url=url, password_file=str(tmp_path / "password")))()

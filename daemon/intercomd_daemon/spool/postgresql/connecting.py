@@ -3,7 +3,6 @@
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 import asyncpg
@@ -11,6 +10,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, describe, within
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
+from intercomd_daemon.watched_file import FileUnusable, WatchedFile
 
 STATEMENT_SECONDS = 30
 """The server ends a statement after this time, whatever has become of the daemon."""
@@ -22,8 +22,12 @@ HOST_SECONDS_MIN = 2.0
 _URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
+PASSWORD_BYTES_MAX = 4096
+"""Of a password's file; a longer file is another one."""
+
+
 class PasswordUnreadable(OSError):
-    """The file with the password cannot be read."""
+    """The file with the password cannot be read, or holds something else."""
 
 
 def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Connection]]:
@@ -40,6 +44,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     seconds = max(HOST_SECONDS_MIN, CONNECT_SECONDS / len(hosts))
 
     async def connect() -> asyncpg.Connection:
+        secret = password(settings.password_file) if settings.password_file else None
         failures: list[str] = []
         for host, port in tuple(hosts):  # Other sessions change the order meanwhile.
             try:
@@ -47,7 +52,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
                     url,
                     host=host,
                     port=port,
-                    password=password(settings.password_file) if settings.password_file else None,
+                    password=secret,
                     server_settings=server_settings,
                     timeout=seconds,
                     target_session_attrs=SessionAttribute.read_write,
@@ -129,10 +134,14 @@ def password(path: str) -> str:
         PasswordUnreadable: the message names the fix.
     """
     try:
-        return Path(path).read_text().strip()
-    except OSError as error:
-        message = f"spool.password_file {path}: {error.strerror}; put the password there, readable for the daemon"
-        raise PasswordUnreadable(message) from error
+        text = WatchedFile(path, PASSWORD_BYTES_MAX, "the password").read().decode("utf-8-sig").strip()
+    except FileUnusable as error:
+        raise PasswordUnreadable(f"spool.password_file {error}") from error
+    except UnicodeDecodeError as error:
+        raise PasswordUnreadable(f"spool.password_file {path} is not UTF-8 text; put the password there") from error
+    if not text.isprintable():
+        raise PasswordUnreadable(f"spool.password_file {path} holds more than a line of text; put the password there")
+    return text
 
 
 def reason_of(error: Exception) -> str:
