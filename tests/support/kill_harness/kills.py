@@ -21,7 +21,7 @@ from kill_harness.producers import Notes
 
 LINGER_SECONDS = 2.0
 """The daemon takes envelopes for this time after SIGTERM; only then it drains."""
-START_SECONDS = 0.5
+START_SECONDS = 0.2
 """Less than what a start takes."""
 WAIT_SECONDS = 60.0
 WRITES_MAX = 12
