@@ -281,6 +281,20 @@ def test_classification_has_contact_and_attribute(call: Call, answer: Response, 
     assert classify(call, answer) == classification
 
 
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n", b" \t\n" * 1000])
+def test_body_of_white_space_is_an_empty_one(body: bytes) -> None:
+    """Rails sends a space for `head`."""
+    assert classify(EVENT, Response(400, body)).kind is REFUSED
+    assert classify(EVENT, Response(404, body)).kind is RESOLVE
+
+
+@pytest.mark.parametrize("body", [b"\0", b"\0" * 4096, b" \0 ", b"\xef\xbb\xbf", b"\xff\xfe\0\0"])
+def test_body_of_zero_bytes_or_a_byte_order_mark_is_not_empty(body: bytes) -> None:
+    """A broken proxy sent it, or decompressed something else: nothing ends for it."""
+    for call, status in ((EVENT, 400), (EVENT, 404), (CREATE, 422), (UPDATE, 413), (UPDATE, 404)):
+        assert classify(call, Response(status, body)) == Classification(TRANSIENT, "NOT_INTERCOM")
+
+
 @pytest.mark.parametrize("body", ODD, ids=[body[:30].decode("latin-1") for body in ODD])
 def test_unreadable_bodies_are_classified_by_status(body: bytes) -> None:
     page, errors = body.startswith(b"<"), b'"errors":[' in body and b"ud800" not in body

@@ -198,7 +198,8 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
     if not response.complete:
         # The missing part may show another cause, or that another server responds.
         return Classification(Kind.TRANSIENT, ANSWER_UNREADABLE)
-    return _client_error(rules, status, errors, read=not data or (body is not None and body.lists_errors))
+    empty = not response.body.strip()
+    return _client_error(rules, status, errors, read=empty or (body is not None and body.lists_errors))
 
 
 def _by_status(status: int) -> Classification | None:
