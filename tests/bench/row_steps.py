@@ -45,6 +45,9 @@ class _Spool:
         self.rows += rows
         return [1] * len(rows)
 
+    def insertion(self) -> None:
+        """Nothing is inserted."""
+
 
 class _Silent:
     def on_decisions(self, *_: object) -> None:

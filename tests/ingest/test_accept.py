@@ -6,12 +6,12 @@ from itertools import count
 import pytest
 
 from ingest.acceptance import GatedSpool, RecordingReport, sent
-from intercomd_daemon.connection import ConnectionSettings
+from intercomd_daemon.connection import ConnectionsByName, ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority
 from intercomd_daemon.errors import RequestRefused, SpoolFull
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decide import decide
-from intercomd_daemon.ingest.decision import Disposition
+from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import (
     CommerceEvent,
     CustomEvent,
@@ -102,6 +102,26 @@ async def test_accept_returns_after_the_commit_and_reports_afterwards(
     assert report.batches == []  # The report comes after the response.
     await report.reported.wait()
     assert report.batches == [results]
+
+
+async def test_request_is_decided_when_the_spool_no_longer_inserts_rows(report: RecordingReport) -> None:
+    spool = GatedSpool()
+    insertion = asyncio.get_running_loop().create_future()
+    spool.insertions.append(insertion)
+    decided: list[str] = []
+
+    def deciding(envelope: DecodedEnvelope, connections: ConnectionsByName, now: float, *names: str) -> Decision:
+        decided.append(envelope.envelope_id)
+        return decide(envelope, connections, now, *names)
+
+    acceptor = Acceptor(RULES, spool, TimestampAllocator(), report, lambda: NOW, deciding)
+    waiting = asyncio.create_task(acceptor.accept([sent(envelope_id="a")]))
+    await asyncio.wait({waiting}, timeout=0)
+    assert decided == []
+    await acceptor.accept([sent(envelope_id="b")])
+    insertion.set_result(None)
+    await waiting
+    assert decided == ["b", "a"]
 
 
 async def test_repeated_id_is_a_duplicate_even_in_one_request(acceptor: Acceptor, spool: MemorySpool) -> None:

@@ -175,6 +175,7 @@ BOUNDS = {
     "spool.sqlite.fingerprints._insert_statement": "one for each number of rows up to 64",
     "spool.sqlite.journal._insert_statement": "one for each number of rows up to 64",
     "spool.sqlite.log._insert_statement": "one for each number of rows up to 64",
+    "spool.sqlite.writer.Writer._commit_waiters": "open requests: app.listeners.CALLS_MAX of each connection",
     "spool.sqlite.job_queue.JobQueue._held": "what the lanes in memory have asked for, each one thing at a time",
     "spool.sqlite.job_queue.JobQueue._jobs": "appends in bytes; else what lanes in memory and operators' calls ask for",
     "spool.maintenance.DamageReport.contents": "a handful of numbers",

@@ -129,6 +129,10 @@ class Acceptor:
         turn = self._coalescer.join(size_bytes)
         if turn is not None:
             await turn
+        # The spool inserts rows in another thread. Both need the interpreter, so decide while the disk syncs.
+        insertion = self._spool.insertion()
+        if insertion is not None:
+            await insertion
         try:
             # 2. Decide every envelope before the first append, so that a malformed one refuses the request as a whole.
             request = self._new_request(caller)

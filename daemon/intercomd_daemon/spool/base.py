@@ -5,7 +5,7 @@ window, the journal of outcomes and the dead letters. It stores bytes and a few 
 effect is on disk, or when it has read; calls take effect in the order in which they were made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
@@ -39,6 +39,14 @@ class Intake(Protocol):
             SpoolFull: nothing was appended.
             SecondsTaken: a second of a row has another owner by now; nothing was appended. Only engines that several
                 processes share raise it: one process gives no second twice.
+        """
+        ...
+
+    def insertion(self) -> Awaitable[None] | None:
+        """Returns what to wait for before envelopes are decided; None: they can be decided now.
+
+        An engine that inserts rows in a thread of this process needs the interpreter for it, as deciding does. The wait
+        ends when its commit begins: a disk that syncs leaves the interpreter to others.
         """
         ...
 

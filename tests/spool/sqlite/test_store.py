@@ -14,6 +14,7 @@ from intercomd_daemon.spool.quota import Quota
 from intercomd_daemon.spool.rows import Completion, Incoming, Settlement
 from intercomd_daemon.spool.sqlite import SqliteSettings, log, parked_lanes, settle
 from intercomd_daemon.spool.sqlite.admission import Admission
+from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.job_queue import Job
 from intercomd_daemon.spool.sqlite.store import Store
 from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Transaction
@@ -139,6 +140,29 @@ def test_settlements_behind_a_refused_one_are_not_tried(
     assert [result.retry for result in results] == [True, False, True]
     assert bench.store.usage.connections["eu"].normal == 1
     assert [outcome.envelope_id for outcome in bench.perform(end)[0]] == ["1"]
+
+
+def test_commit_is_announced_before_it_begins(bench: Bench, row: Make) -> None:
+    commits: list[int] = []
+    bench.store.perform([bench.append(row("1", connection="eu"))], lambda: commits.append(bench.store.commits))
+    assert (commits, bench.store.commits) == ([0], 1)
+
+
+def test_operation_that_fails_before_its_commit_announces_none(bench: Bench) -> None:
+    commits: list[int] = []
+    bench.store.perform([job(broken)], lambda: commits.append(bench.store.commits))
+    assert commits == []
+
+
+def test_repair_is_announced_before_it_begins(bench: Bench) -> None:
+    announced: list[list[str]] = []
+
+    def corrupt(_transaction: Transaction) -> None:
+        raise SpoolCorrupt("the log ends before its last row")
+
+    bench.store.perform([job(corrupt)], lambda: announced.append(list(bench.reports)))
+    assert announced == [[]]
+    assert bench.reports
 
 
 def test_commit_reports_the_logs_that_grew(bench: Bench, row: Make) -> None:

@@ -180,6 +180,72 @@ async def test_every_waiting_caller_gets_the_error_that_ended_the_thread(opening
     await writer.close()
 
 
+class Occupied:
+    """An operation that starts, and goes on when it is let go."""
+
+    def __init__(self, ends: Callable[[Transaction], object]) -> None:
+        self.started, self.going = asyncio.Event(), threading.Event()
+        self._loop, self._ends = asyncio.get_running_loop(), ends
+
+    def __call__(self, transaction: Transaction) -> object:
+        self._loop.call_soon_threadsafe(self.started.set)
+        self.going.wait(30)
+        return self._ends(transaction)
+
+
+async def test_insertion_ends_for_all_who_wait_though_one_is_cancelled(writer: Writer) -> None:
+    occupied = Occupied(pause("eu"))
+    assert writer.insertion() is None
+    appending = asyncio.create_task(writer.perform(occupied, append_bytes=1))
+    await occupied.started.wait()
+    first, second = writer.insertion(), writer.insertion()
+    assert first is not None
+    assert second is not None
+    assert not second.done()
+    first.cancel()
+    occupied.going.set()
+    await second
+    await appending
+    assert writer.insertion() is None
+
+
+async def test_insertion_ends_with_an_append_that_fails(writer: Writer) -> None:
+    occupied = Occupied(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
+    appending = asyncio.create_task(writer.perform(occupied, append_bytes=1))
+    await occupied.started.wait()
+    waits = writer.insertion()
+    assert waits is not None
+    occupied.going.set()
+    await waits
+    with pytest.raises(SpoolUnusable, match="nowhere"):
+        await appending
+    assert writer.insertion() is None
+
+
+async def test_insertion_ends_with_the_thread(opening: Callable[[], Store]) -> None:
+    writer = Writer(lambda _grown: None)
+    await writer.start(opening, lambda: None)
+    occupied = Occupied(lambda transaction: transaction.database.close())
+    appending = asyncio.create_task(writer.perform(occupied, append_bytes=1))
+    await occupied.started.wait()
+    waits = writer.insertion()
+    assert waits is not None
+    occupied.going.set()
+    await waits
+    await asyncio.wait({appending})
+    assert appending.exception()
+    assert writer.insertion() is None
+
+
+async def test_operation_that_appends_nothing_is_no_insertion(writer: Writer) -> None:
+    occupied = Occupied(pause("eu"))
+    settling = asyncio.create_task(writer.perform(occupied, retried=True))
+    await occupied.started.wait()
+    assert writer.insertion() is None
+    occupied.going.set()
+    await settling
+
+
 async def test_busy_seconds_grow_while_a_commit_hangs_and_end_with_it(writer: Writer) -> None:
     entered, release = threading.Event(), threading.Event()
 

@@ -59,6 +59,8 @@ class GatedSpool:
         self._rows_max = rows_max
         self._rows = 0
         self._forwarded: dict[tuple[str, str, str], Forwarded] = {}
+        self.insertions: list[asyncio.Future[None]] = []
+        """What the next requests wait for."""
 
     async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         await self.gate.wait()
@@ -70,6 +72,9 @@ class GatedSpool:
         if forwarded is not None:
             self._forwarded[forwarded.key] = forwarded
         return list(range(1, len(rows) + 1))
+
+    def insertion(self) -> asyncio.Future[None] | None:
+        return self.insertions.pop() if self.insertions else None
 
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         return self._forwarded.get((caller, agent_id, connection))

@@ -100,6 +100,9 @@ class MemorySpool:
                 del self._forwarded[next(iter(self._forwarded))]
         return keys
 
+    def insertion(self) -> None:
+        """Returns None: rows are not inserted in a thread of this process."""
+
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         """Returns the results of the last request that an agent forwarded for a connection."""
         time, found = self._forwarded.get((caller, agent_id, connection), (0.0, None))

@@ -173,6 +173,9 @@ class PostgresqlSpool:
             if connection in self.wakes:
                 self.wakes[connection](priority)
 
+    def insertion(self) -> None:
+        """Returns None: rows are not inserted in a thread of this process."""
+
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         """Returns the results of the last request that an agent forwarded for a connection."""
         key, since = (caller, agent_id, connection), self.now() - KEPT_SECONDS

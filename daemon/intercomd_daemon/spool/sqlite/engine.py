@@ -105,6 +105,10 @@ class SqliteSpool:
         size = sum(weigh(rows).values()) + (len(forwarded.data) if forwarded else 0)
         return await self._writer.submit(log.Append(rows, self._admission.admit, forwarded), append_bytes=size)
 
+    def insertion(self) -> asyncio.Future[None] | None:
+        """Returns a future that is done when the current commit begins; None: no rows are inserted now."""
+        return self._writer.insertion()
+
     async def forwarded(self, caller: str, agent_id: str, connection: str) -> Forwarded | None:
         """Returns the results of the last request that an agent forwarded for a connection."""
         key = (caller, agent_id, connection)

@@ -80,6 +80,7 @@ class Store:
         self._database, self._counters, self.seconds, self._spool_id = opened
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
+        self._before_commit: Callable[[], None] = lambda: None
         self._stored_at = monotonic()
         self._journal_start = 0.0
         """The journal holds no outcome that ended earlier (Unix seconds)."""
@@ -89,8 +90,12 @@ class Store:
         """Commits since the opening that changed something."""
         self._publish_counters()
 
-    def perform(self, jobs: Sequence[Job]) -> CommitResult:
-        """Performs the jobs in order; what they changed is on disk when it returns."""
+    def perform(self, jobs: Sequence[Job], before_commit: Callable[[], None] = lambda: None) -> CommitResult:
+        """Performs the jobs in order; what they changed is on disk when it returns.
+
+        `before_commit` is called before each COMMIT and before a repair: what may take long without the interpreter.
+        """
+        self._before_commit = before_commit
         self._admission.begin(self._monotonic())
         if len(jobs) > 1:
             # One commit for all. Whatever goes wrong rolls back every job, and shows itself again below, to the job
@@ -135,6 +140,7 @@ class Store:
         return self._commit([job])
 
     def _repair(self, damage: str) -> None:
+        self._before_commit()
         self._database.close()
         try:
             repaired = repair_and_open(self._settings, damage, self._wall(), self._on_damage)
@@ -191,6 +197,7 @@ class Store:
                 self._keep_bounds(transaction)
                 store_counters(self._database, transaction.counters, before)
             oldest = self._oldest | self._moved_heads(transaction, before)
+            self._before_commit()
             self._database.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:

@@ -42,11 +42,23 @@ class Writer:
         self._performing: Sequence[Job] = ()
         self._busy_since: float | None = None
         """When the thread took these jobs, by `time.monotonic`."""
+        self._inserts = False
+        """The thread inserts rows, and its commit has not begun."""
+        self._commit_waiters: list[asyncio.Future[None]] = []
 
     def busy_seconds(self) -> float:
         """Returns how long the thread has worked on the current commit; 0.0: it has none."""
         since = self._busy_since  # read once: the thread may end the commit meanwhile
         return 0.0 if since is None else max(0.0, time.monotonic() - since)
+
+    def insertion(self) -> asyncio.Future[None] | None:
+        """Returns a future that is done when the current commit begins; None: no rows are inserted now."""
+        with self._lock:
+            if not self._inserts:
+                return None
+            waiter = self._loop.create_future()
+            self._commit_waiters.append(waiter)
+        return waiter
 
     @property
     def closing(self) -> bool:
@@ -108,7 +120,7 @@ class Writer:
         self._closing = True
         self._wake_ups.put(None)
 
-    # From here on in the thread, except for `_wake_callers` and `_finish`, which run on the loop.
+    # From here on in the thread, except for `_wake_callers`, `_finish` and the functions, which run on the loop.
 
     def _run(self, opening: Callable[[], Store], release: Callable[[], None]) -> None:
         try:
@@ -121,10 +133,11 @@ class Writer:
         end = JobResult()
         try:
             while jobs := self._take():
-                self._conclude(jobs, store.perform(jobs))
+                self._conclude(jobs, store.perform(jobs, self._end_insertion))
         except Exception as error:  # noqa: BLE001 - the thread's last frame: every waiting caller gets the error
             end = JobResult(error=error)
         finally:
+            self._end_insertion()
             try:
                 store.close()
             finally:
@@ -141,12 +154,22 @@ class Writer:
                 if not self._waits:
                     self._performing = self._queue.take(now, last=self._closing)
                     self._busy_since = now
+                    self._inserts = any(job.append_bytes for job in self._performing)
                     return self._performing
             with suppress(Empty):
                 self._wake_ups.get(timeout=seconds)
 
+    def _end_insertion(self) -> None:
+        """Lets those go on who wait for the commit to begin."""
+        with self._lock:
+            self._inserts = False
+            waiters, self._commit_waiters = self._commit_waiters, []
+        if waiters:
+            self._on_loop(_release, waiters)
+
     def _conclude(self, jobs: Sequence[Job], commit: CommitResult) -> None:
         """Holds the jobs that the disk refused, and wakes the callers of all others."""
+        self._end_insertion()  # Jobs that fail do so before their commit.
         pairs = list(zip(jobs, commit.results, strict=True))
         refused = [] if self._closing else [job for job, result in pairs if result.retry]
         done = [(job, result) for job, result in pairs if job not in refused] if refused else pairs
@@ -174,6 +197,12 @@ class Writer:
         for job in (*self._performing, *self._queue.take(time.monotonic(), last=True)):
             _resolve(job.future, end)
         _resolve(self._ended, end)
+
+
+def _release(waiters: Sequence[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():  # The caller was cancelled.
+            waiter.set_result(None)
 
 
 def _resolve(future: asyncio.Future[Any], result: JobResult) -> None:
