@@ -8,8 +8,10 @@ import io
 import os
 import select
 import stat
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from threading import Condition, Thread
 
 BUFFER_BYTES_MAX = 1 << 20
@@ -54,16 +56,16 @@ class LogStream:
     def write(self, lines: Iterable[str]) -> None:
         """Queues lines, given without line breaks; lines that do not fit into the buffer are lost."""
         encoded = [line.encode("utf-8", "backslashreplace") + b"\n" for line in lines]
+        sizes = list(accumulate(map(len, encoded), initial=0))
         with self._changed:
-            for line in encoded:
-                if self._closing:
-                    self._lost += 1
-                elif self._overflowed or self._bytes + len(line) > BUFFER_BYTES_MAX:
-                    self._overflowed += 1
-                    self._lost += 1
-                else:
-                    self._waiting.append(line)
-                    self._bytes += len(line)
+            room = 0 if self._closing or self._overflowed else BUFFER_BYTES_MAX - self._bytes
+            fitting = bisect_right(sizes, room) - 1
+            self._waiting.extend(encoded[:fitting])
+            self._bytes += sizes[fitting]
+            missing = len(encoded) - fitting
+            self._lost += missing
+            if not self._closing:
+                self._overflowed += missing
             self._changed.notify_all()
 
     def lost(self) -> int:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
-from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -100,7 +100,11 @@ class ConnectionPool(aiohttp.TCPConnector):
                 self._open.add(connection)
                 try:
                     self._check()
-                    head, content = await _send(connection, request)
+                    protocol = _write(connection, request)
+                    while head is None:
+                        received, content = await protocol.read()
+                        if _is_final(received):
+                            head = received
                     while len(body) < body_bytes_max and not content.at_eof():
                         body += await content.readany()
                     self._give_back(connection)
@@ -172,8 +176,8 @@ def _is_clean(connection: Connection) -> bool:
     return protocol is not None and not connection.closed and not protocol.should_close
 
 
-async def _send(connection: Connection, request: bytes) -> tuple[RawResponseMessage, StreamReader]:
-    """Sends a request and returns the head of the response, and its body, which may still arrive."""
+def _write(connection: Connection, request: bytes) -> ResponseHandler:
+    """Sends a request and returns the reader of its response."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
@@ -187,12 +191,14 @@ async def _send(connection: Connection, request: bytes) -> tuple[RawResponseMess
         max_headers=HEADERS_MAX,
     )
     transport.write(request)
-    while True:
-        head, body = await protocol.read()
-        if head.code < _CONTINUE:  # RFC 9110, 15: "a three-digit integer code", of which "100 - 599" are valid
-            raise BadStatusLine(f"HTTP {head.code:03}")
-        if head.code >= _OK or head.code == _SWITCHING_PROTOCOLS:
-            return head, body
+    return protocol
+
+
+def _is_final(head: RawResponseMessage) -> bool:
+    """Returns whether no other response to the request follows. Raises BadStatusLine: the status is invalid."""
+    if head.code < _CONTINUE:  # RFC 9110, 15: "a three-digit integer code", of which "100 - 599" are valid
+        raise BadStatusLine(f"HTTP {head.code:03}")
+    return head.code >= _OK or head.code == _SWITCHING_PROTOCOLS
 
 
 def _drop(connection: Connection) -> None:
