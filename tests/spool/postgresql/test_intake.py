@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -103,3 +104,43 @@ async def test_append_reads_the_indexes_of_ids_and_seconds_and_no_other_row(open
     read = {each["relname"]: each["read"] for each in await spool._reading.fetch(READ_ROWS)}
     assert 10 <= read["seconds"] <= 40
     assert 20 <= sum(number for name, number in read.items() if name.startswith("recent")) <= 80
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        ("53100", "the database's disk is full: refused"),
+        ("42501", "the database refuses: refused"),
+        ("55P03", "the database refuses: refused"),
+    ],
+    ids=["full disk", "missing privilege", "lock not available"],
+)
+async def test_refusal_of_the_database_is_reported_until_an_append_succeeds(
+    open_daemon: Open, row: Make, url: str, clock: SimpleNamespace, refusal: str, reason: str
+) -> None:
+    reports: list[str] = []
+    spool = await open_daemon(on_refusing=reports.append)
+    other = await asyncpg.connect(url, server_settings={"search_path": "intercomd"})
+    body = f"BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{refusal}'; END"
+    await other.execute(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+    await other.execute("CREATE TRIGGER refuse BEFORE INSERT ON log EXECUTE FUNCTION refuse()")
+    for _ in range(3):
+        clock.monotonic += 5.0
+        with pytest.raises(RetryLater, match="refused"):
+            await spool.append([row("a")])
+    assert reports == [reason]
+    await other.execute("DROP TRIGGER refuse ON log")
+    await spool.append([row("a")])
+    assert reports == [reason, ""]
+    await other.close()
+
+
+async def test_full_spool_is_reported_until_an_append_succeeds(open_daemon: Open, row: Make) -> None:
+    reports: list[str] = []
+    spool = await open_daemon(on_refusing=reports.append, bytes_max=20_000)
+    with pytest.raises(SpoolFull):
+        await spool.append([row("a", data=b"x" * 30_000)])
+    assert len(reports) == 1
+    assert "leaves no room" in reports[0]
+    await spool.append([row("b")])
+    assert reports[1:] == [""]

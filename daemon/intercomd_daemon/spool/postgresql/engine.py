@@ -25,6 +25,7 @@ from intercomd_daemon.spool.postgresql.dead_letters import Stored, count_and_new
 from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
 from intercomd_daemon.spool.postgresql.housekeeping import SECONDS_KEPT, Housekeeping
 from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
+from intercomd_daemon.spool.postgresql.intake_state import IntakeState
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.outflow import LOAD_STATE, SAVE_STATE, PostgresqlOutflow
 from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
@@ -79,6 +80,7 @@ class PostgresqlSpool:
         self.counters = Counters(Quota(settings.bytes_max, settings.connections))
         self.wakes: dict[str, Callable[[Priority], None]] = {}
         self.leases = Leases(self.incarnation, settings.daemon_id, Terms(settings.lease_seconds), clock.now)
+        intake_state = IntakeState(on_refusing, monotonic)
         self._appends = AppendQueue(
             self.incarnation,
             settings.daemon_id,
@@ -86,12 +88,11 @@ class PostgresqlSpool:
             clock.now,
             self._appended,
             lambda rows: on_commit(rows, 0.0),
+            intake_state,
         )
         self._settle_session = 0
         connect = connector(settings)
-        self._appends.session = self._appending = Session(
-            connect, self._appends.begin, lambda reason: on_refusing(reason and f"the database is away: {reason}")
-        )
+        self._appends.session = self._appending = Session(connect, self._appends.begin, intake_state.on_away)
         self.settling = Session(connect, self._begin_settling)
         self._reading = ReadingSession(connect, _begin_nothing)
         self._control = Session(connect, self._begin_control)
@@ -423,7 +424,8 @@ async def open_spool(
     Args:
         settings: where it is, and how much it may hold.
         on_commit: is called with the rows of each append.
-        on_refusing: is called with the reason when the database cannot be reached, and with "" when it can again.
+        on_refusing: is called with the reason when appends begin to be refused, for lack of room or because the
+            database is away or refuses them, and with "" when they are accepted again.
         wall: the clock of this host.
         monotonic: measures how long a generation of the duplicate window has lasted.
         database_time: reads the database's clock, by which `wall` is corrected.

@@ -17,6 +17,7 @@ from intercomd_daemon.fleet.in_doubt import Committed, DaemonRow, Sent, appended
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.intake_state import IntakeState
 from intercomd_daemon.spool.postgresql.session import AWAY_RETRY_SECONDS, AnswerLost, DatabaseAway, Session
 from intercomd_daemon.spool.quota import RETRY_SECONDS, row_bytes, weigh
 from intercomd_daemon.spool.rows import Incoming
@@ -51,8 +52,10 @@ class AppendQueue:
         wall: Callable[[], float],
         on_append: Callable[[set[tuple[str, Priority]]], None],
         on_commit: Callable[[int], None],
+        state: IntakeState,
     ) -> None:
         """`on_append` is called with the logs that grew, `on_commit` with the rows of each commit."""
+        self._state = state
         self._incarnation = incarnation
         self._daemon_id = daemon_id
         self._counters = counters
@@ -128,6 +131,8 @@ class AppendQueue:
                 for request in group:
                     await self._append_group([request])
                 return
+            if _is_refusal(error):
+                self._state.refused(str(error))
             for request in group:
                 if not request.keys.done():
                     request.keys.set_exception(error)
@@ -137,6 +142,8 @@ class AppendQueue:
             if not request.keys.done():
                 request.keys.set_result(keys[start : start + len(request.rows)])
             start += len(request.rows)
+        if rows:
+            self._state.accepted()
         self._count(rows, keys)
 
     def _count(self, rows: Sequence[Incoming], keys: Sequence[int]) -> None:
@@ -232,6 +239,12 @@ class AppendQueue:
             [first for _, first, _ in forwards],
             [last for _, _, last in forwards],
         ]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an append was refused for lack of room, or by the database; a session that is lost reports itself."""
+    by_database = isinstance(error, DatabaseAway) and isinstance(error.__cause__, asyncpg.PostgresError)
+    return by_database or isinstance(error, SpoolFull)
 
 
 async def read_forwarded(connection: asyncpg.Connection, key: tuple[str, str, str], since: float) -> Forwarded | None:
