@@ -155,6 +155,29 @@ JAVA = Language(
     driver=("sh", "-c", f'exec java {JAVA_QUICK_START} -cp "{JAVA_CLASSES}" io.github.intercomd.conformance.Driver'),
     protoc=("build/bin/protoc",),
 )
+RUST_ALL = ("--locked", "--workspace", "--all-features")
+RUST = Language(
+    name="rust",
+    programs=("cargo", "rustfmt", "cargo-clippy"),
+    # The same packages and features as in the checks, so that each is compiled once.
+    prepare=(
+        ("cargo", "build", *RUST_ALL, "--all-targets"),
+        (
+            *(sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", "--include_imports"),
+            *("--descriptor_set_out=build/contract.binpb", "intercomd/v1/ingest.proto"),
+        ),
+    ),
+    checks=(
+        ("cargo", "fmt", "--all", "--check"),
+        ("cargo", "clippy", *RUST_ALL, "--all-targets", "--", "--deny", "warnings"),
+        ("cargo", "test", *RUST_ALL),
+        ("env", "RUSTDOCFLAGS=--deny warnings", "cargo", "doc", *RUST_ALL, "--no-deps"),
+        ("cargo", "package", "--locked", "--package", "intercomd", "--allow-dirty", "--no-verify"),
+    ),
+    plugins=("--plugin=protoc-gen-tonic=build/debug/protoc-gen-tonic", "--tonic_out={stubs}"),
+    stubs="src/generated",
+    driver=("build/debug/intercomd-conformance",),
+)
 # It runs in browsers and calls no daemon, so it has neither stubs nor a driver.
 WEB = Language(
     name="web",
@@ -162,7 +185,7 @@ WEB = Language(
     prepare=TYPESCRIPT.prepare,
     checks=(("npm", "run", "lint"), ("npm", "test"), ("npm", "run", "docs")),
 )
-OTHERS = (GO, TYPESCRIPT, JAVA)
+OTHERS = (GO, TYPESCRIPT, JAVA, RUST)
 """All but Python, whose client `make test` checks."""
 CHECKED = (*OTHERS, WEB)
 """What `make test-clients` checks."""

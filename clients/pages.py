@@ -19,7 +19,7 @@ CLIENTS = Path(__file__).resolve().parent
 ROOT = CLIENTS.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
-from languages import GO, JAVA, TYPESCRIPT, FailedError, Language, NotRunError  # noqa: E402
+from languages import GO, JAVA, RUST, TYPESCRIPT, FailedError, Language, NotRunError  # noqa: E402
 
 from daemons.process import Daemon  # noqa: E402
 from documents import blocks  # noqa: E402
@@ -128,6 +128,32 @@ async def java_stubs(page: Page) -> Events:
     return check_stubs(await page.run(next(block for block in blocks(STUBS, "sh") if "mvn" in block)))
 
 
+async def rust_client(page: Page) -> Events:
+    """clients/rust/README.md."""
+    return check_client(await run_rust(page, RUST.folder / "README.md"))
+
+
+async def rust_stubs(page: Page) -> Events:
+    """The Rust part of daemon/docs/stubs.md."""
+    return check_stubs(await run_rust(page, STUBS))
+
+
+async def run_rust(page: Page, path: Path) -> str:
+    """Runs the Rust program of a page; returns what it printed.
+
+    It has the versions and the profile of the client itself, so that what was compiled for the client serves it.
+    """
+    page.write("src/main.rs", blocks(path, "rust")[0])
+    manifest = (RUST.folder / "Cargo.toml").read_text(encoding="utf-8")
+    profile = manifest[manifest.index("[profile.dev]") :]
+    package = f'[package]\nname = "example"\nedition = "2024"\n\n{profile}'
+    (page.folder / "Cargo.toml").write_text(package, encoding="utf-8")
+    shutil.copy(RUST.folder / "Cargo.lock", page.folder)
+    steps = next(block for block in blocks(path, "sh") if "cargo add intercomd" in block)
+    await page.run(steps.replace("cargo add intercomd", f"cargo add --path {RUST.folder}"))
+    return await page.run(f"cargo run --quiet --target-dir {RUST.folder / 'build'}")
+
+
 def check_client(printed: str) -> Events:
     """Checks that the program printed the rejection; returns the names of its events."""
     if "IDENTITY_REQUIRED" not in printed:
@@ -148,6 +174,7 @@ PAGES: dict[str, tuple[Language | None, tuple[Run, ...]]] = {
     "go": (GO, (go_client, go_stubs)),
     "typescript": (TYPESCRIPT, (typescript_client, typescript_stubs)),
     "java": (JAVA, (java_client, java_stubs)),
+    "rust": (RUST, (rust_client, rust_stubs)),
 }
 
 
