@@ -21,10 +21,10 @@ BLOCKED = (
 READ_ROWS = "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_user_tables"
 
 
-async def blocked_append(connection: asyncpg.Connection) -> int:
+async def blocked_append(connection: asyncpg.Connection, append: asyncio.Task[list[int]]) -> int:
     """Waits until an append waits for a lock; returns its backend."""
     while (pid := await connection.fetchval(BLOCKED)) is None:
-        pass
+        assert not append.done(), "it waited for no lock"
     return int(pid)
 
 
@@ -37,7 +37,7 @@ async def test_append_whose_backend_ended_before_its_commit_may_be_repeated(
     await locked.start()
     await holder.execute("SELECT FROM intercomd.appended FOR UPDATE")
     append = asyncio.create_task(spool.append([row("a")]))
-    await other.execute("SELECT pg_terminate_backend($1)", await blocked_append(other))
+    await other.execute("SELECT pg_terminate_backend($1)", await blocked_append(other, append))
     with pytest.raises(RetryLater):
         await append
     await locked.rollback()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -19,6 +20,10 @@ WAITING = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'"
     " AND query LIKE '%' || $1 || '%' AND pid <> ALL ($2)"
 )
+
+
+QUIET = {"poll_seconds": 3_600.0, "lease_seconds": 300.0}
+"""No commit but the test's waits for the standby, and keeps the locks for which the test's would wait."""
 
 
 class Standby:
@@ -43,10 +48,10 @@ class Standby:
         found = await self.observer.fetchval(WAITING, statement, self._seen)
         return None if found is None else int(found)
 
-    async def cancel(self, statement: str) -> None:
-        """Cancels the wait of the next backend after a statement."""
+    async def cancel(self, statement: str, task: asyncio.Task[Any]) -> None:
+        """Cancels the wait of the next backend after a statement, which a task makes."""
         while (pid := await self.waiting(statement)) is None:
-            pass
+            assert not task.done(), f"{statement} did not wait for the standby"
         self._seen.append(pid)
         await self.observer.execute("SELECT pg_cancel_backend($1)", pid)
 
@@ -74,13 +79,12 @@ async def waiting_append(spool: PostgresqlSpool, standby: Standby, row: Make) ->
 async def test_append_whose_wait_is_cancelled_is_accepted_once_the_standby_has_it(
     open_daemon: Open, row: Make, standby: Standby
 ) -> None:
-    spool = await open_daemon()
+    spool = await open_daemon(**QUIET)
     append = await waiting_append(spool, standby, row)
-    await standby.cancel("append_1")
-    await standby.cancel("begin_session_1")
+    await standby.cancel("append_1", append)
+    await standby.cancel("begin_session_1", append)
     while await standby.waiting("begin_session_1") is None:
-        pass
-    assert not append.done(), "its commit, and that of the next session, are on this server alone"
+        assert not append.done(), "its commit, and that of the next session, are on this server alone"
     standby.give_up()
     (key,) = await append
     assert key == await standby.observer.fetchval("SELECT max(key) FROM intercomd.log")
@@ -89,10 +93,10 @@ async def test_append_whose_wait_is_cancelled_is_accepted_once_the_standby_has_i
 async def test_append_whose_wait_is_cancelled_is_unknown_while_the_standby_is_away(
     open_daemon: Open, row: Make, standby: Standby
 ) -> None:
-    spool = await open_daemon()
+    spool = await open_daemon(**QUIET)
     spool._appends.in_doubt_seconds = 0.1
     append = await waiting_append(spool, standby, row)
-    await standby.cancel("append_1")
+    await standby.cancel("append_1", append)
     with pytest.raises(CommitUnknown):
         await append
     standby.give_up()
@@ -101,12 +105,12 @@ async def test_append_whose_wait_is_cancelled_is_unknown_while_the_standby_is_aw
 async def test_settlement_whose_wait_is_cancelled_ends_the_holding(
     open_daemon: Open, row: Make, ended: Callable[..., Completion], standby: Standby
 ) -> None:
-    spool = await open_daemon()
+    spool = await open_daemon(**QUIET)
     (key,) = await spool.append([row("a")])
     outflow = await spool.acquire("w")
     (await waiting_append(spool, standby, row)).add_done_callback(lambda append: append.exception())
     settle = asyncio.create_task(outflow.settle([Settlement("default", [ended(key)])]))
-    await standby.cancel("settle_1")
+    await standby.cancel("settle_1", settle)
     with pytest.raises(LeaseLost):
         await settle
     standby.give_up()
