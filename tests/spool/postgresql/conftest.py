@@ -21,7 +21,12 @@ async def open_daemon(url: str, clock: SimpleNamespace) -> AsyncIterator[Callabl
     """Opens the spool for one more daemon."""
     opened: list[PostgresqlSpool] = []
 
-    async def make(*, on_refusing: Callable[[str], None] = lambda _: None, **settings: object) -> PostgresqlSpool:
+    async def make(
+        *,
+        on_refusing: Callable[[str], None] = lambda _: None,
+        on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
+        **settings: object,
+    ) -> PostgresqlSpool:
         configured = PostgresqlSettings(**{"url": url, "daemon_id": f"daemon-{len(opened)}", **settings})
         spool = await open_spool(
             configured,
@@ -29,6 +34,7 @@ async def open_daemon(url: str, clock: SimpleNamespace) -> AsyncIterator[Callabl
             monotonic=lambda: clock.monotonic,
             database_time=database_time(lambda: clock.wall),
             on_refusing=on_refusing,
+            on_commit=on_commit,
         )
         spool.leases.clock = lambda: clock.monotonic
         opened.append(spool)

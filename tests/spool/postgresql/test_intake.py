@@ -60,8 +60,7 @@ async def test_append_of_an_ended_session_never_commits(open_daemon: Open, row: 
 @pytest.mark.fills("spool.postgresql.intake.GROUP_ROWS_MAX")
 async def test_requests_are_appended_together_up_to_a_number_of_rows(open_daemon: Open, row: Make) -> None:
     commits: list[int] = []
-    spool = await open_daemon()
-    spool._appends._on_commit = commits.append
+    spool = await open_daemon(on_commit=lambda rows, _seconds: commits.append(rows))
     half = GROUP_ROWS_MAX // 2
     requests = [spool.append([row(f"{n} {m}") for m in range(half)]) for n in range(4)]
     await asyncio.gather(*requests)
@@ -71,8 +70,7 @@ async def test_requests_are_appended_together_up_to_a_number_of_rows(open_daemon
 @pytest.mark.fills("spool.postgresql.intake.GROUP_BYTES_MAX")
 async def test_requests_are_appended_together_up_to_their_bytes(open_daemon: Open, row: Make) -> None:
     commits: list[int] = []
-    spool = await open_daemon()
-    spool._appends._on_commit = commits.append
+    spool = await open_daemon(on_commit=lambda rows, _seconds: commits.append(rows))
     size = GROUP_BYTES_MAX // 2 - 1_000
     await asyncio.gather(*(spool.append([row(str(n), size=size)]) for n in range(5)))
     assert max(commits) == 2

@@ -77,6 +77,7 @@ class PostgresqlSpool:
         self._settings = settings
         self._clock = clock
         self.incarnation = uuid4().hex
+        self.on_commit = on_commit
         self.counters = Counters(Quota(settings.bytes_max, settings.connections))
         self.wakes: dict[str, Callable[[Priority], None]] = {}
         self.leases = Leases(self.incarnation, settings.daemon_id, Terms(settings.lease_seconds), clock.now)
@@ -87,7 +88,7 @@ class PostgresqlSpool:
             self.counters,
             clock.now,
             self._appended,
-            lambda rows: on_commit(rows, 0.0),
+            on_commit,
             intake_state,
         )
         self._settle_session = 0
@@ -423,7 +424,7 @@ async def open_spool(
 
     Args:
         settings: where it is, and how much it may hold.
-        on_commit: is called with the rows of each append.
+        on_commit: is called with the rows of each append or settlement, and the seconds until it was confirmed.
         on_refusing: is called with the reason when appends begin to be refused, for lack of room or because the
             database is away or refuses them, and with "" when they are accepted again.
         wall: the clock of this host.

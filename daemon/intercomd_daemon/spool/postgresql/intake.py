@@ -51,10 +51,10 @@ class AppendQueue:
         counters: Counters,
         wall: Callable[[], float],
         on_append: Callable[[set[tuple[str, Priority]]], None],
-        on_commit: Callable[[int], None],
+        on_commit: Callable[[int, float], None],
         state: IntakeState,
     ) -> None:
-        """`on_append` is called with the logs that grew, `on_commit` with the rows of each commit."""
+        """`on_append` is called with the logs that grew, `on_commit` with the rows and seconds of each commit."""
         self._state = state
         self._incarnation = incarnation
         self._daemon_id = daemon_id
@@ -124,6 +124,8 @@ class AppendQueue:
     async def _append_group(self, group: list[_Request]) -> None:
         """Appends requests together; if they do not all fit, or one is refused, each by itself."""
         rows = [row for request in group for row in request.rows]
+        time = asyncio.get_running_loop().time
+        started = time()
         try:
             keys = await self._send(rows, group)
         except Exception as error:  # noqa: BLE001 - the callers wait for it and raise it
@@ -144,6 +146,7 @@ class AppendQueue:
             start += len(request.rows)
         if rows:
             self._state.accepted()
+        self._on_commit(len(rows), time() - started)
         self._count(rows, keys)
 
     def _count(self, rows: Sequence[Incoming], keys: Sequence[int]) -> None:
@@ -154,7 +157,6 @@ class AppendQueue:
                 number = self._counters.number(row.connection)
                 self._counters.count(number, row.priority, 1, row_bytes(row.data), now)
                 grown.add((row.connection, row.priority))
-        self._on_commit(len(rows))
         if grown:
             self._on_append(grown)
 

@@ -131,9 +131,14 @@ class PostgresqlOutflow:
             return []
         for settlement in settlements:
             await self._spool.number(settlement.connection)
-        return await self._deliver(
+        time = asyncio.get_running_loop().time
+        started = time()
+        outcomes = await self._deliver(
             lambda session, holder: settle(session, holder, self._spool.counters, settlements, self._spool.now())
         )
+        rows = sum(len(settlement.completions) + len(settlement.progress) for settlement in settlements)
+        self._spool.on_commit(rows, time() - started)
+        return outcomes
 
     async def park(self, connection: str, lane: str, keys: Sequence[int], due: float, attempts: int) -> None:
         """Parks a lane until `due`."""
