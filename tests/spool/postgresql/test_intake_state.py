@@ -34,3 +34,18 @@ def test_absence_of_the_database_is_reported() -> None:
     state.on_away("no answer in time")
     state.on_away("")
     assert reports == ["the database is away: no answer in time", ""]
+
+
+@pytest.mark.parametrize("before", ["full", "the database is away: no answer in time"])
+def test_absence_soon_after_another_report_is_reported_as_well(before: str) -> None:
+    """The session reports an absence only once, however long it lasts."""
+    reports: list[str] = []
+    state = IntakeState(reports.append, lambda: 0.0)
+    if before == "full":
+        state.refused(before)
+        state.accepted()
+    else:
+        state.on_away("no answer in time")
+        state.on_away("")
+    state.on_away("connection refused")
+    assert reports == [before, "", "the database is away: connection refused"]

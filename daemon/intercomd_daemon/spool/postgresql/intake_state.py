@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import inf
 
 REPORT_SECONDS = 1.0
-"""Between two reports that appends are refused: on the brink of full the answer changes with each request."""
+"""Between two reports of refused appends: on the brink of full the answer changes with each request."""
 
 
 class IntakeState:
@@ -19,10 +19,8 @@ class IntakeState:
 
     def refused(self, reason: str) -> None:
         """Takes the reason for which an append was refused."""
-        now = self._monotonic()
-        if not self._refuses and now - self._reported_at >= REPORT_SECONDS:
-            self._refuses, self._reported_at = True, now
-            self._on_change(reason)
+        if self._monotonic() - self._reported_at >= REPORT_SECONDS:
+            self._report(reason)
 
     def accepted(self) -> None:
         """Takes that an append was accepted."""
@@ -31,8 +29,16 @@ class IntakeState:
             self._on_change("")
 
     def on_away(self, reason: str) -> None:
-        """Takes why the database cannot be reached; empty: it can again."""
+        """Takes why the database cannot be reached; empty: it can again.
+
+        It is reported at once: the session calls this only when that changes, and the absence may last.
+        """
         if reason:
-            self.refused(f"the database is away: {reason}")
+            self._report(f"the database is away: {reason}")
         else:
             self.accepted()
+
+    def _report(self, reason: str) -> None:
+        if not self._refuses:
+            self._refuses, self._reported_at = True, self._monotonic()
+            self._on_change(reason)
