@@ -49,6 +49,7 @@ async def test_role_without_rights_to_create_uses_a_schema_that_exists() -> None
     ("changes", "missing"),
     [
         ("REVOKE USAGE ON SCHEMA intercomd FROM {role}", "USAGE on the schema"),
+        ("REVOKE ALL ON ALL TABLES IN SCHEMA intercomd FROM {role}", "SELECT on spool"),
         ("REVOKE INSERT ON intercomd.log FROM {role}", "INSERT on log"),
         ("REVOKE TRUNCATE ON intercomd.recent_1, intercomd.journal_2 FROM {role}", "TRUNCATE on recent_1"),
         ("REVOKE USAGE ON SEQUENCE intercomd.positions FROM {role}", "USAGE on positions"),

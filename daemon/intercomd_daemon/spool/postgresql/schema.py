@@ -128,8 +128,15 @@ async def exists(connection: asyncpg.Connection) -> bool:
 
 
 async def _found(connection: asyncpg.Connection) -> tuple[int, str] | None:
-    """Returns the version and the id of the spool; None if it does not exist."""
+    """Returns the version and the id of the spool; None if it does not exist.
+
+    Raises:
+        SpoolUnusable: the role may not read them.
+    """
     if await connection.fetchval("SELECT to_regclass('intercomd.spool')") is None:
         return None
-    row = await connection.fetchrow("SELECT version, spool_id FROM intercomd.spool")
+    try:
+        row = await connection.fetchrow("SELECT version, spool_id FROM intercomd.spool")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise _lacks("SELECT on spool") from error
     return (row["version"], row["spool_id"]) if row else None
