@@ -17,7 +17,7 @@ from intercomd_daemon.sandbox import SandboxSettings
 from intercomd_daemon.sandbox.recorded import NONE
 from intercomd_daemon.spool.local import LocalOutflow
 from intercomd_daemon.spool.memory import MemorySpool
-from intercomd_daemon.spool.rows import Settlement
+from intercomd_daemon.spool.rows import CachedContact, Settlement
 from simulation.scene import Scene, play
 
 HOUR = 3600.0
@@ -159,3 +159,34 @@ def test_values_count_as_sent_only_60_seconds_after_an_unclean_take_over() -> No
         assert [await sent_after(seconds) for seconds in times] == [True, True, True, True, False]
 
     play(act, engine=TakenOver)
+
+
+def test_lanes_of_a_merged_contact_know_what_the_lanes_of_the_other_one_write() -> None:
+    """A and B had one contact, C another one, until they were merged. A finds that out while B and C wait."""
+
+    async def act(scene: Scene) -> None:
+        workspace = scene.sandbox.workspace
+        former, contact = workspace.add_contact("former"), workspace.add_contact("a", email="b@x.org")
+        workspace.merge(former.id, contact.id)
+        ids = {"c:a": former.id, "e:b@x.org": former.id, "e:c@x.org": contact.id}
+        cached = [CachedContact(lane, contact_id, b"") for lane, contact_id in ids.items()]
+        await scene.spool.settle([Settlement("default", contacts=cached)])
+        # B writes "gold" after a second, C "silver" after three, B "gold" again after four.
+        scene.sandbox.fault("POST /events 503 containing=came times=1")
+        scene.sandbox.fault("PUT /contacts 503 containing=silver times=2")
+        scene.sandbox.fault("POST /events 503 containing=went times=2")
+        envelopes = [
+            envelope("a", "a", {"visits": 1}),
+            envelope("b1", "", None, event("came"), email="b@x.org"),
+            envelope("b2", "", {"plan": "gold"}, email="b@x.org"),
+            envelope("c", "", {"plan": "silver"}, email="c@x.org"),
+            envelope("b3", "", None, event("went"), email="b@x.org"),
+            envelope("b4", "", {"plan": "gold"}, email="b@x.org"),
+        ]
+        await scene.spool.append([row(each) for each in envelopes])
+        await scene.notes.until(lambda notes: len(notes.outcomes) == len(envelopes))
+        assert [outcome.envelope_id for outcome in scene.notes.outcomes] == ["a", "b1", "b2", "c", "b3", "b4"]
+        assert {outcome.type for outcome in scene.notes.outcomes} == {OutcomeType.DELIVERED}
+        assert contact.custom_attributes == {"visits": 1, "plan": "gold"}
+
+    play(act)

@@ -335,6 +335,7 @@ class Worker:
 
     def _start_turn(self, lane: Lane, now: float, allowed: Allowed) -> Send | None:
         """Starts what a lane needs next, as the outage detector allowed it; returns the call that it needs, if any."""
+        self._loader.share_contact(lane)
         step = lane.next(self._clock.wall())
         if isinstance(step, Idle):
             self._ready_queue.finish(lane)

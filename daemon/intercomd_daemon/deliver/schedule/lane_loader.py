@@ -212,7 +212,10 @@ class LaneLoader:
             self._overflow(lane)
 
     def share_contact(self, lane: Lane) -> None:
-        """Lets lanes that turned out to be the same person share one `Contact`; call it when the id has changed."""
+        """Lets lanes that turned out to be the same person share one `Contact`.
+
+        Call it when a response has changed the id, and before each turn: another lane may have changed it meanwhile.
+        """
         contact = lane.contact
         if not contact.id:
             return
