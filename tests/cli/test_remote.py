@@ -6,9 +6,11 @@ from daemons.commands import invoke
 from daemons.process import Daemon
 from forwarding.garbled import GarbledServer
 from intercomd.v1.ingest_pb2 import PreviewRequest
+from intercomd.v1.operations_pb2 import WatchOutcomesRequest
+from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
 from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
-from intercomd_daemon.cli.remote import ingest, resolve_address
+from intercomd_daemon.cli.remote import ingest, open_channel, resolve_address
 from ports import free_port
 from senders.client import envelope
 
@@ -40,6 +42,14 @@ async def test_sending_to_a_server_without_a_readable_response_fails() -> None:
     async with GarbledServer() as server:
         with pytest.raises(CommandFailed, match="cannot be decoded"):
             async with ingest(server.address):
+                pass
+
+
+async def test_stream_without_a_readable_response_fails() -> None:
+    async with GarbledServer() as server, open_channel(server.address) as channel:
+        call = OperationsServiceStub(channel).WatchOutcomes(WatchOutcomesRequest())
+        with pytest.raises(CommandFailed, match=f"the response of {server.address} cannot be decoded"):
+            async for _response in call:
                 pass
 
 

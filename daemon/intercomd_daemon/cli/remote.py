@@ -63,7 +63,7 @@ def open_channel(
         CommandFailed: a file of the options cannot be used.
     """
     given = client_options or current()
-    interceptors = [_Decoded(address), *_interceptors(given.token_file)]
+    interceptors = [_Decoded(address), _DecodedStream(address), *_interceptors(given.token_file)]
     arguments: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *proxy_options(address), *options]
     if not given.uses_tls or address.startswith("unix:"):
         return grpc.aio.insecure_channel(address, arguments, interceptors=interceptors)
@@ -93,10 +93,31 @@ class _Decoded(grpc.aio.UnaryUnaryClientInterceptor):
         """
         call = await continuation(details, request)
         if await call is None:
-            raise CommandFailed(
-                f"the response of {self._address} cannot be decoded: give a daemon's address, or upgrade this command"
-            )
+            raise _undecodable(self._address)
         return call
+
+
+class _DecodedStream(grpc.aio.UnaryStreamClientInterceptor):
+    """As `_Decoded`, for calls that have a stream of responses."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401 - gRPC's
+        """Makes the call; its responses raise CommandFailed at one that cannot be decoded."""
+        return self._decoded(await continuation(details, request))
+
+    async def _decoded(self, responses: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - gRPC's
+        async for response in responses:
+            if response is None:
+                raise _undecodable(self._address)
+            yield response
+
+
+def _undecodable(address: str) -> CommandFailed:
+    return CommandFailed(
+        f"the response of {address} cannot be decoded: give a daemon's address, or upgrade this command"
+    )
 
 
 def _interceptors(token_file: str | None) -> list[grpc.aio.ClientInterceptor]:

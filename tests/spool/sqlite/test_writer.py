@@ -209,14 +209,20 @@ async def test_insertion_ends_for_all_who_wait_though_one_is_cancelled(writer: W
     assert writer.insertion() is None
 
 
-async def test_insertion_ends_with_an_append_that_fails(writer: Writer) -> None:
-    occupied = Occupied(lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
+async def insert(writer: Writer, ends: Callable[[Transaction], object]) -> asyncio.Task[object]:
+    """Returns an append whose insertion has ended for those who waited for it."""
+    occupied = Occupied(ends)
     appending = asyncio.create_task(writer.perform(occupied, append_bytes=1))
     await occupied.started.wait()
     waits = writer.insertion()
     assert waits is not None
     occupied.going.set()
     await waits
+    return appending
+
+
+async def test_insertion_ends_with_an_append_that_fails(writer: Writer) -> None:
+    appending = await insert(writer, lambda transaction: transaction.database.execute("SELECT * FROM nowhere"))
     with pytest.raises(SpoolUnusable, match="nowhere"):
         await appending
     assert writer.insertion() is None
@@ -225,13 +231,7 @@ async def test_insertion_ends_with_an_append_that_fails(writer: Writer) -> None:
 async def test_insertion_ends_with_the_thread(opening: Callable[[], Store]) -> None:
     writer = Writer(lambda _grown: None)
     await writer.start(opening, lambda: None)
-    occupied = Occupied(lambda transaction: transaction.database.close())
-    appending = asyncio.create_task(writer.perform(occupied, append_bytes=1))
-    await occupied.started.wait()
-    waits = writer.insertion()
-    assert waits is not None
-    occupied.going.set()
-    await waits
+    appending = await insert(writer, lambda transaction: transaction.database.close())
     await asyncio.wait({appending})
     assert appending.exception()
     assert writer.insertion() is None
