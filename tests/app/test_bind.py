@@ -11,6 +11,9 @@ from intercomd_daemon.app.bind import ListenerUnavailable, bind_error, check_add
 from intercomd_daemon.unix_socket import SocketPermissions
 
 
+TAKEN = "stop the process that listens there, perhaps a running daemon, or choose another address"
+
+
 def refused(address: str, access: SocketPermissions | None = None) -> ListenerUnavailable:
     with pytest.raises(ListenerUnavailable) as raised:
         check_address(address, access or SocketPermissions())
@@ -38,19 +41,19 @@ def test_port_in_use_is_taken(host: str) -> None:
         assert bind_error(f"127.0.0.1:{server.getsockname()[1]}").errno == errno.EADDRINUSE
     assert (error.taken, str(error)) == (
         True,
-        f"cannot listen on {address}: is another daemon there? (Address already in use)",
+        f"cannot listen on {address}: Address already in use; {TAKEN}",
     )
 
 
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("192.0.2.1:50051", "write an address of this host (Cannot assign requested address)"),
-        ("no-such-host.invalid:50051", "write an address of this host ("),
-        ("unix:/nowhere/ingest.sock", "correct the path, its folder or unix_group (No such file or directory)"),
-        ("unix:/dev/null/ingest.sock", "correct the path, its folder or unix_group (/dev/null is not a folder)"),
-        ("unix:/dev/null", "(a file that is not a socket is there, which the daemon leaves alone)"),
-        (f"unix:/{'d' * 100}/ingest", "(the path of its folder is too long for a socket)"),
+        ("192.0.2.1:50051", "Cannot assign requested address; write an address of this host"),
+        ("no-such-host.invalid:50051", "; write an address of this host"),
+        ("unix:/nowhere/ingest.sock", "No such file or directory; correct the path, its folder or unix_group"),
+        ("unix:/dev/null/ingest.sock", "/dev/null is not a folder; correct the path, its folder or unix_group"),
+        ("unix:/dev/null", "a file that is not a socket is there, which the daemon leaves alone; "),
+        (f"unix:/{'d' * 100}/ingest", "the path of its folder is too long for a socket; "),
     ],
 )
 def test_address_that_cannot_be_used_is_named_with_the_fix(address: str, reason: str) -> None:

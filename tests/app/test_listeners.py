@@ -51,7 +51,7 @@ async def test_address_in_use_is_named_with_the_remedy() -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     async with taken:
-        with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}: is another daemon there?"):
+        with pytest.raises(ListenerUnavailable, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; "):
             await open_ingest(ingest_service(), IngestSettings(listen=(f"127.0.0.1:{port}",)))
     listener = await open_ingest(ingest_service(), IngestSettings(listen=("127.0.0.1:0",)))
     with pytest.raises(ListenerUnavailable):

@@ -25,8 +25,9 @@ async def test_envelopes_of_the_other_role_are_refused(*, agent: bool) -> None:
     await check_role(spool, agent=agent)
     await spool.append([ROW])
     await check_role(spool, agent=agent)
-    with pytest.raises(SpoolUnusable, match="1 waiting envelopes and 0 dead letters"):
+    with pytest.raises(SpoolUnusable, match="1 waiting envelopes and 0 dead letters") as refused:
         await check_role(spool, agent=not agent)
+    assert "replay or discard dead letters" in str(refused.value)
 
 
 async def test_spool_of_an_earlier_release_is_a_daemons() -> None:

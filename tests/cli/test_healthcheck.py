@@ -65,6 +65,7 @@ async def test_healthcheck_calls_a_unix_socket(tmp_path: Path, answer: bytes, co
 async def test_healthcheck_without_a_daemon_prints_one_line(tmp_path: Path) -> None:
     result = await invoke("healthcheck", "--target", f"unix:{tmp_path}/nowhere")
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert "No such file or directory; start the daemon" in result.stderr
 
 
 async def test_healthcheck_of_an_invalid_address_prints_one_line() -> None:

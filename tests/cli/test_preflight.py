@@ -80,10 +80,11 @@ def test_check_listeners_notes_each_address_with_a_listening_process(tmp_path: P
             operations=OperationsSettings(listen="127.0.0.1:0", grpc_listen=f"unix:{tmp_path / 'new.sock'}"),
         )
         found = check_listeners(settings)
+    fix = "stop the process that listens there, perhaps a running daemon, or choose another address"
     assert [(finding.level, finding.message) for finding in found] == [
         (
             Severity.NOTE,
-            f"ingest.listen: cannot listen on {address}: is another daemon there? (Address already in use)",
+            f"ingest.listen: cannot listen on {address}: Address already in use; {fix}",
         )
         for address in (taken, f"unix:{path}")
     ]
@@ -105,7 +106,7 @@ def test_check_listeners_rejects_addresses_on_which_the_daemon_cannot_listen(tmp
     assert keys == ["ingest.listen", "operations.listen", "operations.grpc_listen", "health.listen"]
     assert "No such file or directory" in found[0].message
     assert "unknown group 'no-such-group'" in found[1].message
-    assert "write an address of this host (Cannot assign requested address)" in found[2].message
+    assert "Cannot assign requested address; write an address of this host" in found[2].message
 
 
 @pytest.mark.parametrize(

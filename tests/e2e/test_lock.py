@@ -104,7 +104,7 @@ async def test_one_of_two_daemons_with_the_same_settings_serves(
         await daemon.until(lambda daemon=daemon: any(map(daemon.logged, ("serving", "spool_locked", "fatal"))))
     first, second = sorted(pair, key=lambda daemon: (len(daemon.logged("fatal")), len(daemon.logged("spool_locked"))))
     if second.logged("fatal"):
-        assert "is another daemon there?" in second.logged("fatal")[0]["error"]
+        assert "Address already in use; " in second.logged("fatal")[0]["error"]
         assert await second.gone() == 1
     await first.heard("serving")
     assert not second.logged("serving")

@@ -41,7 +41,7 @@ async def test_second_daemon_with_the_same_settings_takes_over_later(
     second = await Daemon(tmp_path, sandbox.base_url, everywhere(tmp_path)).launch()
     await second.heard("spool_locked")
     (warning,) = second.logged("operations_unavailable")
-    assert f"unix:{tmp_path / 'grpc'}: is another daemon there?" in warning["error"]
+    assert f"unix:{tmp_path / 'grpc'}: Address already in use; " in warning["error"]
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
     await first.ended(["undisturbed"])
@@ -84,7 +84,7 @@ async def test_socket_of_a_daemon_with_another_spool_is_not_taken_over(
     tables[table][setting] = shared if table == "operations" else [shared]
     second = await Daemon(folder, sandbox.base_url, tables).launch()
     assert await second.gone() == 1
-    assert f"cannot listen on {shared}: is another daemon there?" in second.logged("fatal")[0]["error"]
+    assert f"cannot listen on {shared}: Address already in use; " in second.logged("fatal")[0]["error"]
     assert sockets(folder) == {}
     assert sockets(tmp_path) == before
     await first.publish(envelope("u1", "Opened", envelope_id="undisturbed"))
@@ -121,11 +121,11 @@ async def test_file_at_the_path_of_a_socket_is_kept(tmp_path: Path, sandbox: San
 
 
 @pytest.mark.parametrize("key", ["listen", "grpc_listen"])
-async def test_port_in_use_is_named_with_the_question(tmp_path: Path, sandbox: Sandbox, key: str) -> None:
+async def test_port_in_use_is_named_with_the_fix(tmp_path: Path, sandbox: Sandbox, key: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         daemon = await Daemon(tmp_path, sandbox.base_url, {"operations": {key: address}}).launch()
         assert await daemon.gone() == 1
-    said = f"cannot listen on {address}: is another daemon there? (Address already in use)"
-    assert daemon.logged("fatal")[0]["error"] == said
+    fix = "stop the process that listens there, perhaps a running daemon, or choose another address"
+    assert daemon.logged("fatal")[0]["error"] == f"cannot listen on {address}: Address already in use; {fix}"
     await daemon.close()

@@ -11,7 +11,7 @@ from intercomd_daemon.unix_socket import SCHEME, SocketPermissions
 
 _FIXES = {
     errno.EACCES: "choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE",
-    errno.EADDRINUSE: "is another daemon there?",
+    errno.EADDRINUSE: "stop the process that listens there, perhaps a running daemon, or choose another address",
 }
 
 
@@ -20,7 +20,7 @@ class ListenerUnavailable(IntercomdError):
 
     def __init__(self, address: str, error: OSError) -> None:
         """`error` is that of the system."""
-        super().__init__(f"cannot listen on {address}: {_fix(address, error)} ({error.strerror or error})")
+        super().__init__(f"cannot listen on {address}: {error.strerror or error}; {_fix(address, error)}")
         self.taken = error.errno == errno.EADDRINUSE
         """Another process listens on the address; it may end."""
 

@@ -26,8 +26,9 @@ async def check_role(spool: Spool, *, agent: bool) -> None:
     if waiting or letters:
         held = f"the spool holds {waiting} waiting envelopes and {letters} dead letters that were accepted"
         if agent:
-            fix = "to be delivered to Intercom: start without upstream.target until none is left, or name another spool"
+            fix = "to be delivered to Intercom: start without upstream.target"
         else:
-            fix = "to be forwarded: start with upstream.target until none is left, or name another file in spool.url"
-        raise SpoolUnusable(f"{held} {fix}")
+            fix = "to be forwarded: start with upstream.target"
+        end = "until they are sent, and replay or discard dead letters (`intercomd dead-letters`)"
+        raise SpoolUnusable(f"{held} {fix} {end}, or name another spool in spool.url")
     await spool.save_state(_STATE, role)

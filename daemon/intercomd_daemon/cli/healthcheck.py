@@ -89,6 +89,7 @@ def command(target: str | None, config_path: str | None, live: bool, timeout_sec
         else:
             click.echo(body)
             sys.exit(0 if status == 200 else EXIT_FAILED)
+    failures.append("start the daemon, or give its HTTP address with --target")
     click.echo("; ".join(failures), err=True)
     sys.exit(EXIT_FAILED)
 
