@@ -25,7 +25,10 @@ class ConnectionState(IntEnum):
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True):
-    """The status of one connection. Times are Unix seconds, or 0.0."""
+    """The status of one connection. Times are Unix seconds, or 0.0.
+
+    What the worker of an agent, or a connection without a worker, does not have keeps its default.
+    """
 
     name: str
     state: ConnectionState
@@ -33,24 +36,24 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     """Why the connection does not deliver, with the remedy; empty if it does."""
     since: float
     """When the state or the reason last changed."""
-    app_id: str
-    workspace_name: str
-    region: str
-    dry_run: bool
-    calls: int
+    app_id: str = ""
+    workspace_name: str = ""
+    region: str = ""
+    dry_run: bool = False
+    calls: int = 0
     """Calls since the start of the daemon."""
-    budget_limit: int
+    budget_limit: int = 0
     """Calls that Intercom allows in a window, by its last response."""
-    budget_plan: int
+    budget_plan: int = 0
     """The share of those that this daemon uses."""
-    budget_remaining: int
+    budget_remaining: int = 0
     """Calls that this daemon may still make in this window."""
-    window_seconds: float
-    window_ends: float
-    lanes_open: int
-    rows_read_ahead: int
-    next_probe: float
-    last_error: str
+    window_seconds: float = 0.0
+    window_ends: float = 0.0
+    lanes_open: int = 0
+    rows_read_ahead: int = 0
+    next_probe: float = 0.0
+    last_error: str = ""
     """The last failure of the connection as a whole. Contains no user data."""
     custom_attributes: int = 0
     """Of contacts in the workspace, archived ones left out; 0 before the list is read."""

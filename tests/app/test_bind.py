@@ -10,7 +10,6 @@ import pytest
 from intercomd_daemon.app.bind import ListenerUnavailable, bind_error, check_address
 from intercomd_daemon.unix_socket import SocketPermissions
 
-
 TAKEN = "stop the process that listens there, perhaps a running daemon, or choose another address"
 
 

@@ -25,20 +25,12 @@ def status(state: ConnectionState = ConnectionState.DELIVERING, **changes: objec
         state=state,
         reason="",
         since=0.0,
-        app_id="",
-        workspace_name="",
         region="us",
-        dry_run=False,
-        calls=0,
         budget_limit=167,
         budget_plan=164,
         budget_remaining=160,
         window_seconds=10.0,
         window_ends=NOW + 4.0,
-        lanes_open=0,
-        rows_read_ahead=0,
-        next_probe=0.0,
-        last_error="",
     )
     return msgspec.structs.replace(calm, **changes)
 

@@ -101,17 +101,12 @@ def _status(name: str) -> ConnectionStatus:
         app_id="abc12345",
         workspace_name="Shop",
         region="us",
-        dry_run=False,
         calls=3,
         budget_limit=167,
         budget_plan=164,
         budget_remaining=160,
         window_seconds=10.0,
         window_ends=NOW + 5,
-        lanes_open=0,
-        rows_read_ahead=0,
-        next_probe=0.0,
-        last_error="",
     )
 
 

@@ -27,16 +27,7 @@ def _status(name: str, state: ConnectionState) -> ConnectionStatus:
         app_id="abc12345",
         workspace_name="Shop",
         region="us",
-        dry_run=False,
-        calls=0,
-        budget_limit=0,
-        budget_plan=0,
-        budget_remaining=0,
         window_seconds=10.0,
-        window_ends=0.0,
-        lanes_open=0,
-        rows_read_ahead=0,
-        next_probe=0.0,
         last_error="401 unauthorized",
     )
 

@@ -38,7 +38,6 @@ STATUS = ConnectionStatus(
     app_id="abc12345",
     workspace_name="Shop",
     region="eu",
-    dry_run=False,
     calls=12,
     budget_limit=167,
     budget_plan=164,
@@ -47,8 +46,6 @@ STATUS = ConnectionStatus(
     window_ends=1_700_000_105.0,
     lanes_open=3,
     rows_read_ahead=4,
-    next_probe=0.0,
-    last_error="",
 )
 
 

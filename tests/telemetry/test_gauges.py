@@ -18,17 +18,13 @@ STATUS = ConnectionStatus(
     app_id="abc",
     workspace_name="Shop",
     region="us",
-    dry_run=False,
     calls=7,
     budget_limit=167,
     budget_plan=163,
     budget_remaining=12,
     window_seconds=10.0,
-    window_ends=0.0,
     lanes_open=3,
     rows_read_ahead=40,
-    next_probe=0.0,
-    last_error="",
 )
 
 

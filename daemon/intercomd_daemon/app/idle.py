@@ -21,19 +21,8 @@ def idle_status(settings: ConnectionSettings, since: float, *, active: bool, wai
         reason=reason,
         since=since,
         app_id=settings.app_id,
-        workspace_name="",
         region=settings.region,
         dry_run=settings.dry_run,
-        calls=0,
-        budget_limit=0,
-        budget_plan=0,
-        budget_remaining=0,
-        window_seconds=0.0,
-        window_ends=0.0,
-        lanes_open=0,
-        rows_read_ahead=0,
-        next_probe=0.0,
-        last_error="",
     )
 
 

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from intercomd_daemon.connection_status import ConnectionState
+from intercomd_daemon.connection_status import PAUSED_REASON, ConnectionState
 from intercomd_daemon.forward.replies import Advice, Next, Reply, pause_seconds
 
 DOWN_FAILURES = 2
@@ -60,7 +60,7 @@ class ForwardState:
     def current(self) -> tuple[ConnectionState, str]:
         """Returns the state, and its reason with the remedy or the last error."""
         if self._paused:
-            return ConnectionState.PAUSED, "an operator paused it: resume it to go on"
+            return ConnectionState.PAUSED, PAUSED_REASON
         if self._suspended:
             return ConnectionState.SUSPENDED, self._suspended
         if self.failures >= DOWN_FAILURES:

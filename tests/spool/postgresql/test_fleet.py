@@ -27,7 +27,6 @@ def status(name: str = "default", calls: int = 3) -> ConnectionStatus:
         app_id="abc",
         workspace_name="Shop",
         region="eu",
-        dry_run=False,
         calls=calls,
         budget_limit=167,
         budget_plan=167,
