@@ -16,6 +16,17 @@ class FileUnusable(IntercomdError):
     """A file that the settings name cannot be used; the message names it and the fix."""
 
 
+def check_regular(path: str) -> None:
+    """Checks that the event loop may read a file: a pipe would block it until somebody writes, a device for ever.
+
+    Raises:
+        FileUnusable: there is something else at the path.
+        OSError: there is nothing, or it cannot be looked at.
+    """
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise FileUnusable(f"{path} is not a regular file; put one there")
+
+
 class WatchedFile:
     """One file, and the version of it that was read last."""
 
@@ -42,8 +53,7 @@ class WatchedFile:
         """
         self._seen = None
         try:
-            if not stat.S_ISREG(self._path.stat().st_mode):  # A pipe would block the event loop.
-                raise FileUnusable(f"{self.path} is not a regular file; put one there")
+            check_regular(self.path)
             with self._path.open("rb") as file:
                 # Of the file that is open: another one may have been put at the path since.
                 status = os.fstat(file.fileno())

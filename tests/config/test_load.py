@@ -1,11 +1,14 @@
 """The settings in force, from real files and variables; every problem at once, and no token anywhere."""
 
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from intercomd_daemon.config import LoadedSettings, Settings, describe, load
+from intercomd_daemon.config.load import FILE_BYTES_MAX
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import MIB
 
@@ -214,6 +217,30 @@ def test_unreadable_file_is_the_only_problem_of_its_absence(tmp_path: Path) -> N
     remedy = "name another, or set variables instead"
     assert problems_of(str(missing)) == [f"{missing}: the file cannot be read (No such file or directory); {remedy}"]
     assert problems_of(str(tmp_path)) == [f"{tmp_path}: the file cannot be read (Is a directory); {remedy}"]
+
+
+@pytest.mark.fills("config.load.FILE_BYTES_MAX")
+def test_larger_file_is_refused_unread(file: Path) -> None:
+    """A file that never ends, such as a device, counts as one."""
+    settings = b'[connections.default]\napp_id = "abc"\n'
+    file.write_bytes(settings.ljust(FILE_BYTES_MAX, b"\n"))
+    assert load(str(file), {"INTERCOMD_ACCESS_TOKEN": TOKEN}).settings.connections["default"].app_id == "abc"
+    file.write_bytes(settings.ljust(FILE_BYTES_MAX + 1, b"\n"))
+    for path in (str(file), "/dev/zero"):
+        assert problems_of(path) == [f"{path} is larger than 1048576 bytes, the limit; is it another file?"]
+
+
+def test_pipe_is_read_at_the_start_alone(file: Path) -> None:
+    """A daemon that serves could wait for the pipe's other end."""
+    os.mkfifo(file)
+    writer = threading.Thread(target=file.write_text, args=('[connections.default]\napp_id = "abc"\n',))
+    writer.start()
+    assert load(str(file), {"INTERCOMD_ACCESS_TOKEN": TOKEN}).settings.connections["default"].app_id == "abc"
+    writer.join()
+    for path in (str(file), "/dev/null"):
+        with pytest.raises(SettingsInvalid) as raised:
+            load(path, {"INTERCOMD_ACCESS_TOKEN": TOKEN}, serving=True)
+        assert raised.value.problems == [f"{path} is not a regular file; put one there"]
 
 
 def test_token_in_the_file_is_taken_with_a_warning(file: Path) -> None:

@@ -1,6 +1,7 @@
 """Reloading the settings of a running daemon by SIGHUP, under load too."""
 
 import asyncio
+import os
 import signal
 from itertools import count
 from pathlib import Path
@@ -74,6 +75,8 @@ async def test_invalid_file_changes_nothing_and_names_every_problem(daemon: Daem
     assert (await reload(daemon))["event"] == "reload_failed"
     (daemon.folder / "intercomd.toml").unlink()
     assert (await reload(daemon))["event"] == "reload_failed"
+    os.mkfifo(daemon.folder / "intercomd.toml")
+    assert (await reload(daemon))["error"].endswith("is not a regular file; put one there")
     await daemon.publish(envelope("u1", "Still", envelope_id="still"))
     await daemon.ended(["still"])
 

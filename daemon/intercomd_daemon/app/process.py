@@ -31,7 +31,7 @@ def run(path: str | None) -> int:
     logging.captureWarnings(capture=True)
     with redirect_stdout(_printed(log, "stdout")), redirect_stderr(_printed(log, "stderr")):
         try:
-            return asyncio.run(_run(loaded, log, partial(config.load, path, dict(os.environ))))
+            return asyncio.run(_run(loaded, log, partial(config.load, path, dict(os.environ), serving=True)))
         finally:
             stream.close()
 

@@ -18,7 +18,10 @@ from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.setting.kinds import ValueKind
 from intercomd_daemon.toml import TomlInvalid, parse
+from intercomd_daemon.watched_file import FileUnusable, check_regular
 
+FILE_BYTES_MAX = 1 << 20
+"""Of a settings file; a thousand connections take a fifth of it."""
 DEFAULT = "default"
 """The origin of settings that are not set; also the connection of the short forms if none is named."""
 
@@ -42,8 +45,10 @@ class SettingRow(NamedTuple):
     origin: str
 
 
-def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
+def load(path: str | None, environment: Mapping[str, str], *, serving: bool = False) -> LoadedSettings:
     """Reads the file, if one is named, and the INTERCOMD_ variables, which override it.
+
+    A daemon that is `serving` reads regular files only: it could wait for the other end of a pipe, and serve nobody.
 
     Raises:
         SettingsInvalid: with every problem at once.
@@ -51,7 +56,7 @@ def load(path: str | None, environment: Mapping[str, str]) -> LoadedSettings:
     findings = SettingFindings()
     keys, tables = keys_of(Settings), {table: keys_of(entry) for table, entry in TABLES.items()}
     document = Document(path or "", keys, tables, findings)
-    unread = "" if path is None else _read(path, document)
+    unread = "" if path is None else _read(path, document, serving=serving)
     if unread:
         findings.problems.append(unread)
     variables = Variables(keys, tables, findings)
@@ -97,10 +102,18 @@ def _entries(names: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     return ((table, name) for table, found in names.items() for name in found)
 
 
-def _read(path: str, document: Document) -> str:
+def _read(path: str, document: Document, *, serving: bool) -> str:
     """Reads the file into the document; returns the problem, or ""."""
     try:
-        content = parse(Path(path).read_bytes())
+        if serving:
+            check_regular(path)
+        with Path(path).open("rb") as file:
+            encoded = file.read(FILE_BYTES_MAX + 1)
+        if len(encoded) > FILE_BYTES_MAX:
+            return f"{path} is larger than {FILE_BYTES_MAX} bytes, the limit; is it another file?"
+        content = parse(encoded)
+    except FileUnusable as error:
+        return str(error)
     except OSError as error:
         return f"{path}: the file cannot be read ({error.strerror}); name another, or set variables instead"
     except TomlInvalid as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
@@ -20,6 +21,7 @@ from intercomd_daemon.deliver.intercom.classification import ANSWER_UNREADABLE, 
 from intercomd_daemon.deliver.intercom.client import (
     ATTRIBUTES_BYTES_MAX,
     RESPONSE_BYTES_MAX,
+    CertificatesUnusable,
     IntercomClient,
     UrlUnusable,
 )
@@ -323,6 +325,22 @@ async def test_connections_with_the_systems_certificates_share_them(tmp_path: Pa
     }
     assert clients["a"]._tls is clients["b"]._tls
     assert len({id(client._tls) for client in clients.values()}) == 3
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "missing", "empty"])
+def test_file_without_certificates_is_named(tmp_path: Path, kind: str) -> None:
+    """A pipe would block the daemon, and a device would be read for ever."""
+    path = tmp_path / "ca.pem"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    with pytest.raises(CertificatesUnusable, match=rf"^connections\.eu\.ca_file: {path} "):
+        IntercomClient(ConnectionSettings(name="eu", ca_file=str(path)), AccessToken(TOKEN), 1)
 
 
 async def test_host_without_tls_is_a_failure(sandbox: Sandbox) -> None:

@@ -24,6 +24,7 @@ from intercomd_daemon.deliver.intercom.connection_pool import FAILURES, Connecti
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
 from intercomd_daemon.errors import IntercomdError
+from intercomd_daemon.watched_file import FileUnusable, check_regular
 
 RESPONSE_BYTES_MAX = 1024 * 1024
 ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024
@@ -157,11 +158,15 @@ def _tls(settings: ConnectionSettings) -> ssl.SSLContext:
     if not settings.ca_file:
         return _system_tls()
     context = ssl.create_default_context()
+    key = f"connections.{settings.name}.ca_file"
     try:
+        check_regular(settings.ca_file)
         context.load_verify_locations(cafile=settings.ca_file)
+    except FileUnusable as error:
+        raise CertificatesUnusable(f"{key}: {error}") from error
     except OSError as error:  # ssl.SSLError is one.
         reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
-        key, fix = f"connections.{settings.name}.ca_file", "put certificates in PEM there, readable for the daemon"
+        fix = "put certificates in PEM there, readable for the daemon"
         raise CertificatesUnusable(f"{key}: {settings.ca_file} cannot be used ({reason}); {fix}") from error
     return context
 
