@@ -74,3 +74,14 @@ async def test_holder_of_an_open_spool_is_named_in_one_line(tmp_path: Path) -> N
     with pytest.raises(SpoolLocked, match=rf"^process {os.getpid()} on \S+ holds the spool"):
         await hold(str(tmp_path / "spool.db"), 0.0)
     lock.release()
+
+
+async def test_lock_file_has_the_owner_of_the_spool(tmp_path: Path) -> None:
+    """A command of root leaves no file that the daemon's user cannot open."""
+    path = tmp_path / "spool.db"
+    path.touch()
+    owner = (65_534, 65_533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(path, *owner)
+    (await hold(str(path), 0.0)).release()
+    found = (tmp_path / "spool.db.lock").stat()
+    assert (found.st_uid, found.st_gid) == owner

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
-from intercomd_daemon.spool.sqlite.file.replacement import sync_folder
+from intercomd_daemon.spool.sqlite.file.replacement import sync_folder, take_owner
 
 RETRY_SECONDS = 0.25
 """Between attempts while another daemon holds the lock; a stop takes seconds."""
@@ -81,6 +81,7 @@ async def hold(path: str, wait_seconds: float, on_wait: Callable[[str], None] | 
             f"{name} cannot be opened: {error.strerror}; check the folder and its permissions"
         ) from error
     try:
+        take_owner(descriptor, path)
         await _wait(descriptor, path, wait_seconds, on_wait)
     except BaseException:
         os.close(descriptor)

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,20 @@ def test_files_of_another_spool_are_left_alone(path: str) -> None:
     other.write_text("another one's")
     replacement.complete(path)
     assert other.read_text() == "another one's"
+
+
+@pytest.mark.parametrize("make", [replacement.unfinished, replacement.copy, replacement.preserve_wal])
+def test_new_file_has_the_owner_of_the_spool(path: str, make: Callable[[str], str | None]) -> None:
+    """A command of root leaves no file that the daemon's user cannot open."""
+    owner = (65_534, 65_533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(path, *owner)
+    before = files(path)
+    make(path)
+    (name,) = {*files(path)} - {*before} or {"spool.db-wal.damaged"}
+    found = Path(path).with_name(name).stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, 0o600)
+
+
+def test_new_file_of_a_missing_spool_belongs_to_the_process(path: str) -> None:
+    Path(path).unlink()
+    assert Path(replacement.unfinished(path)).stat().st_uid == os.geteuid()

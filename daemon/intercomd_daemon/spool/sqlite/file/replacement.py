@@ -7,6 +7,7 @@ the next opening completes it. Nothing is deleted.
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 WAL = "-wal"
@@ -22,13 +23,13 @@ _REPLACED = ".damaged-"
 def unfinished(path: str) -> str:
     """Creates the file in which a new spool is built."""
     abandon(path)
-    _make(path + _UNFINISHED)
+    _make(path, _UNFINISHED)
     return path + _UNFINISHED
 
 
 def copy(path: str) -> str:
     """Copies the spool's file, without its log; the copy may be changed, and `abandon` deletes it."""
-    _make(path + _COPY)
+    _make(path, _COPY)
     shutil.copyfile(path, path + _COPY)
     return path + _COPY
 
@@ -39,9 +40,24 @@ def abandon(path: str) -> None:
         Path(path + name).unlink(missing_ok=True)
 
 
-def _make(path: str) -> None:
-    """Creates an empty file that only its owner may read, as it will hold personal data."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+def _make(path: str, suffix: str) -> None:
+    """Creates an empty file that only the spool's owner may read, as it will hold personal data."""
+    descriptor = os.open(path + suffix, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        take_owner(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def take_owner(descriptor: int, path: str) -> None:
+    """Gives an open file the owner of the spool at `path`, if the process is root.
+
+    Otherwise the daemon, another user, could not open what a command of root has left. SQLite does the same.
+    """
+    with suppress(FileNotFoundError):
+        if os.geteuid() == 0:
+            spool = os.stat(path)  # noqa: PTH116 - beside fchown, which pathlib lacks
+            os.fchown(descriptor, spool.st_uid, spool.st_gid)
 
 
 def replace(path: str, now: float) -> str:
@@ -69,7 +85,7 @@ def complete(path: str) -> None:
 def preserve_wal(path: str) -> None:
     """Preserves a copy of the write-ahead log before SQLite overwrites what it does not recognize."""
     abandon(path)
-    _make(path + _UNFINISHED)
+    _make(path, _UNFINISHED)
     with Path(path + WAL).open("rb") as log, Path(path + _UNFINISHED).open("wb") as kept:
         shutil.copyfileobj(log, kept)
         kept.flush()
