@@ -37,7 +37,7 @@ INACTIVE = Violation(reason="INACTIVE", message="switched off")
         (
             ended("e-1", 0, DEAD, reason="EXPIRED"),
             (
-                "Envelope e-1 of ann was not sent, because its events were older than event_age_max at"
+                "Envelope e-1 of ann was not sent, because its events were older than event_age_max, at"
                 " 2023-11-14T22:14:20Z (EXPIRED)."
             ),
         ),

@@ -141,6 +141,7 @@ async def test_explain_names_the_reason_of_a_suspension(daemon: Daemon, sandbox:
     assert "the access of connection default to Intercom is wrong (UNAUTHORIZED)" in lines[0]
     assert lines[1].startswith("default is suspended since ")
     assert "Put a valid token into access_token_file." in lines[1]
+    assert any("default: last error: " in line for line in lines[1:4])
     assert any(line.endswith("  waiting: SUSPENDED") for line in lines)
 
 
@@ -186,4 +187,14 @@ async def test_explain_limits_to_a_connection(tmp_path: Path, sandbox: Sandbox) 
     await daemon.ended(["c-1", "c-2"])
     assert (await explain(daemon, "two"))[0] == "Intercom has all 2 envelopes of two."
     assert (await explain(daemon, "two", "--connection", "eu"))[0].startswith("Envelope c-2 of two")
+    await daemon.close()
+
+
+async def test_explain_shows_why_access_is_not_verified(tmp_path: Path) -> None:
+    daemon = await Daemon(tmp_path, "http://127.0.0.1:1").start()
+    await daemon.publish(envelope("early", "one", envelope_id="v-1"))
+    await daemon.heard("connection", state="verifying")
+    lines = await explain(daemon, "early")
+    assert "the daemon is checking the access of connection default to Intercom" in lines[0]
+    assert lines[1] == "default: last error: GET /me: the host cannot be reached"
     await daemon.close()

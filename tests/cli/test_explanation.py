@@ -59,6 +59,15 @@ def test_dead_letter_of_an_unknown_reason_has_the_commands_alone() -> None:
     assert remedy.startswith("Intercom's response: `intercomd dead-letters show 7`")
 
 
+@pytest.mark.parametrize("reason", ["EXPIRED", "GIVEN_UP"])
+@pytest.mark.parametrize("earlier", [(), (CONTACT,)])
+def test_dead_letter_without_a_response_leads_to_none(reason: str, earlier: tuple[outcome_pb2.Effect, ...]) -> None:
+    ended_first = outcome_pb2.Effect(kind=outcome_pb2.EFFECT_KIND_EVENT, type=DEAD, reason=reason)
+    remedy = explain_entry(ended("e-1", 0, DEAD, *earlier, ended_first, reason=reason, dead_letter_id="7")).remedy
+    assert "Intercom's response" not in remedy
+    assert remedy.endswith(" Replay: `intercomd dead-letters replay 7`.")
+
+
 def test_left_out_envelope_has_its_remedy() -> None:
     entry = ended("e-1", 0, outcome_pb2.OUTCOME_TYPE_SKIPPED, reason="DRY_RUN")
     assert explain_entry(entry).remedy == "Set dry_run = false to make the calls."

@@ -19,6 +19,7 @@ from intercomd_daemon.cli.outcomes import (
     TYPE_NAMES,
     calls_of,
     follow,
+    has_response,
     newest_sequence,
     outcome_fields,
     reasons_of,
@@ -126,6 +127,18 @@ def test_calls_of_names_only_the_calls_that_decided_the_outcome(
     type_of_outcome: outcome_pb2.OutcomeType.ValueType, effects: tuple[outcome_pb2.Effect, ...], text: str
 ) -> None:
     assert calls_of(outcome(*effects, type=type_of_outcome)) == text
+
+
+@pytest.mark.parametrize(
+    ("effects", "expected"),
+    [
+        ((CONTACT, REFUSED), True),
+        ((outcome_pb2.Effect(type=outcome_pb2.OUTCOME_TYPE_DELIVERED, http_status=200), REFUSED_CONTACT), False),
+        ((), False),
+    ],
+)
+def test_has_response_only_if_a_deciding_call_has_one(effects: tuple[outcome_pb2.Effect, ...], expected: bool) -> None:
+    assert has_response(outcome(*effects, type=outcome_pb2.OUTCOME_TYPE_DEAD_LETTERED)) is expected
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,25 @@ def test_waiting_reasons_are_the_registered_ones() -> None:
         (ConnectionState.VERIFYING, WaitingReason.VERIFYING),
         (ConnectionState.DOWN, WaitingReason.DOWN),
         (ConnectionState.SUSPENDED, WaitingReason.SUSPENDED),
-        (ConnectionState.PAUSED, WaitingReason.PAUSED),
-        (ConnectionState.INACTIVE, WaitingReason.INACTIVE),
     ],
 )
-def test_stopped_connection_is_the_reason_before_the_lane(state: ConnectionState, reason: str, lane: LaneState) -> None:
+def test_failing_connection_is_the_reason_before_the_lane(state: ConnectionState, reason: str, lane: LaneState) -> None:
     waiting = explain_waiting(row(), status(state, next_probe=NOW + 30.0), lane, NOW)
     assert waiting == Waiting(reason, NOW + 30.0, lane.attempts, lane.http_status, lane.last_error)
+
+
+@pytest.mark.parametrize("lane", [IDLE, FAILING])
+@pytest.mark.parametrize("next_probe", [0.0, NOW + 30.0])
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(ConnectionState.PAUSED, WaitingReason.PAUSED), (ConnectionState.INACTIVE, WaitingReason.INACTIVE)],
+)
+def test_stopped_connection_is_the_reason_and_has_no_next_attempt(
+    state: ConnectionState, reason: str, next_probe: float, lane: LaneState
+) -> None:
+    """A paused connection whose access is wrong is still probed, but the envelopes wait for the operator."""
+    waiting = explain_waiting(row(), status(state, next_probe=next_probe), lane, NOW)
+    assert waiting == Waiting(reason, 0.0, lane.attempts, lane.http_status, lane.last_error)
 
 
 def test_removed_connection_is_the_reason() -> None:

@@ -38,9 +38,9 @@ BEHIND_CLAUSE = "the last call for an earlier envelope of this user failed{statu
 # Dead letters that are not refusals of Intercom.
 DEAD_CLAUSES = MappingProxyType(
     {
-        "EXPIRED": "was not sent, because its events were older than event_age_max",
+        "EXPIRED": "was not sent, because its events were older than event_age_max,",
         "GIVEN_UP": "was given up by an operator",
-        "DAMAGED": "was lost, because its record on disk is corrupt",
+        "DAMAGED": "was lost, because its record on disk is corrupt,",
     }
 )
 # For several envelopes: one, more.

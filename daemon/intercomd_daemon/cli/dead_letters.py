@@ -17,7 +17,7 @@ from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.format import printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
-from intercomd_daemon.cli.outcomes import calls_of, reasons_of, user_of
+from intercomd_daemon.cli.outcomes import calls_of, has_response, reasons_of, user_of
 from intercomd_daemon.cli.output import json_text, message_to_json, print_json, print_table, print_text
 from intercomd_daemon.cli.remote import (
     CALL_SECONDS,
@@ -239,7 +239,7 @@ def _print_letter(letter: DeadLetter) -> None:
     envelope = message_to_json(letter.envelope, every_field=False)
     click.echo(f"\nThe envelope:\n{json_text(envelope, indent=2)}")
     # Without a response: the envelope was given up or expired first, or a gateway rejected it.
-    responded = letter.answer_body or any(effect.http_status for effect in letter.outcome.effects)
+    responded = letter.answer_body or has_response(letter.outcome)
     if responded:
         click.echo("\nIntercom's response:")
         print_text(printable(letter.answer_body, _ANSWER_CHARACTERS_MAX) or "(empty)", hanging="")

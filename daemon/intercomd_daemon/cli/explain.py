@@ -24,13 +24,17 @@ from intercomd_daemon.cli.remote import (
     resolve_address,
     warn_of_unknown_connection,
 )
-from intercomd_daemon.cli.status import obstacles_of
+from intercomd_daemon.cli.status import last_error_of, obstacles_of
 from intercomd_daemon.cli.trail import EnvelopeState, connection_of, merge, state_of, superseded
 from intercomd_daemon.envelope import GIVEN_ID_BYTES_MAX
 from intercomd_daemon.errors import SettingsInvalid
 
 PAGE_SIZE = 100
-TROUBLED = (messages.CONNECTION_STATE_SUSPENDED, messages.CONNECTION_STATE_DOWN)
+TROUBLED = (
+    messages.CONNECTION_STATE_SUSPENDED,
+    messages.CONNECTION_STATE_DOWN,
+    messages.CONNECTION_STATE_VERIFYING,
+)
 """States whose cause is shown, because an entry of the trail does not have it."""
 
 
@@ -181,12 +185,15 @@ def _print(identifier: str, found: Explained, entries: list[TrailEntry]) -> None
         of_envelope = answer(identifier, others, suspensions=suspensions, agents=agents)
         first = answer_for_both(identifier, of_envelope, first)
     click.secho(first, bold=True)
-    waiting = [connection_of(entry) for entry in entries if state_of(entry) is EnvelopeState.WAITING]
-    for name in dict.fromkeys(waiting):
+    waiting = [entry for entry in entries if state_of(entry) is EnvelopeState.WAITING]
+    errors = {entry.waiting.last_error for entry in waiting}
+    for name in dict.fromkeys(map(connection_of, waiting)):
         status = found.connections.get(name)
         if status is not None and status.state in TROUBLED:
             for line in obstacles_of(status):
                 print_text(line)
+            if status.last_error and status.last_error not in errors:
+                print_text(last_error_of(status))
     for entry, over in zip(entries, superseded(entries), strict=True):
         click.echo()
         print_explanation(explain_entry(entry, superseded=over, forwards=connection_of(entry) in agents))

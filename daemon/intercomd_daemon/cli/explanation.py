@@ -12,7 +12,7 @@ from intercomd.v1.ingest_pb2 import Violation
 from intercomd.v1.operations_pb2 import Refusal, TrailEntry, WaitingEnvelope
 from intercomd_daemon.cli import trail
 from intercomd_daemon.cli.format import printable, quantity, timestamp
-from intercomd_daemon.cli.outcomes import type_name, user_of
+from intercomd_daemon.cli.outcomes import has_response, type_name, user_of
 from intercomd_daemon.cli.output import print_text
 from intercomd_daemon.cli.trail import EnvelopeState
 from intercomd_daemon.reasons import ReasonKind, remedy_of
@@ -169,6 +169,8 @@ def _outcome_remedy(entry: TrailEntry) -> str:
     reasons = [outcome.reason, *(effect.reason for effect in outcome.effects if effect.type == outcome.type)]
     remedy = next(filter(None, (remedy_of(kind, reason) for reason in reasons)), "")
     if number:
-        remedy += f" Intercom's response: `intercomd dead-letters show {number}`."
+        # A full disk had no room for the effects of some outcomes.
+        if has_response(outcome) or not outcome.effects:
+            remedy += f" Intercom's response: `intercomd dead-letters show {number}`."
         remedy += f" Replay: `intercomd dead-letters replay {number}`."
     return remedy.strip()

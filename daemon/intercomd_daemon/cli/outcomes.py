@@ -60,6 +60,11 @@ def decisive_effects(outcome: outcome_pb2.Outcome) -> Sequence[outcome_pb2.Effec
     return [effect for effect in outcome.effects if effect.type == decisive] or outcome.effects
 
 
+def has_response(outcome: outcome_pb2.Outcome) -> bool:
+    """Whether Intercom responded to the calls that decided the outcome; an envelope may expire before its call."""
+    return any(effect.http_status for effect in decisive_effects(outcome))
+
+
 def calls_of(outcome: outcome_pb2.Outcome) -> str:
     """Returns the calls that decided the outcome: `contact, event order-placed`; of a dead letter the refused ones.
 

@@ -125,11 +125,16 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
         name = printable(connection.name)
         lines += obstacles_of(connection)
         if connection.last_error:
-            lines.append(f"{name}: last error: {printable(connection.last_error)}")
+            lines.append(last_error_of(connection))
         if connection.dead_letters:
             dead = quantity(connection.dead_letters, "dead letter")
             lines.append(f"{name} has {dead}: `intercomd dead-letters list --connection {name}` shows them")
     return lines
+
+
+def last_error_of(connection: messages.ConnectionStatus) -> str:
+    """Returns a line for the last failed call of a connection."""
+    return f"{printable(connection.name)}: last error: {printable(connection.last_error)}"
 
 
 def obstacles_of(connection: messages.ConnectionStatus) -> list[str]:

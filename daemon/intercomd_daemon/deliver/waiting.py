@@ -71,7 +71,9 @@ def _reason(status: ConnectionStatus | None, lane: LaneState, now: float) -> tup
     if lane.in_flight:
         return WaitingReason.IN_FLIGHT, 0.0
     if status.state in _STATES:
-        return _STATES[status.state], status.next_probe
+        # An operator or the settings stop the calls: the next probe does not make the envelope leave.
+        stopped = status.state in {ConnectionState.PAUSED, ConnectionState.INACTIVE}
+        return _STATES[status.state], 0.0 if stopped else status.next_probe
     if lane.failures or lane.retry_at > now:
         # Without failures of its own calls, the lane waits for another attempt to read or change the attribute list.
         return WaitingReason.RETRYING, lane.retry_at
