@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from intercomd_daemon.spool.postgresql.pooler import NOT_KEPT, STATEMENT_LOST
 from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, describe, within
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.watched_file import FileUnusable, WatchedFile
@@ -19,6 +20,10 @@ _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 """The last one is a standby's, which does not accept writes."""
 HOST_SECONDS_MIN = 2.0
 """A host of several has this long to answer, so that a silent one leaves time for the next."""
+_FORCE_DURABILITY = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
+)
 _URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
@@ -37,7 +42,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     hosts, and goes on to the next only after an OSError: after a fail-over, a host that is silent, or still starts,
     would hide the new primary.
     """
-    server_settings = _server_settings(settings)
+    session_settings = _session_settings(settings)
     hosts = hosts_of(settings.url)
     # The driver gets the hosts one by one: Python's parser refuses a list with an IPv6 address behind another host.
     url = settings.url if len(hosts) == 1 else _URL.sub(r"\g<role>\g<rest>", settings.url)
@@ -53,7 +58,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
                     host=host,
                     port=port,
                     password=secret,
-                    server_settings=server_settings,
+                    server_settings={"application_name": f"intercomd {settings.daemon_id}".strip()},
                     timeout=seconds,
                     target_session_attrs=SessionAttribute.read_write,
                 )
@@ -64,7 +69,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
             else:
                 hosts.remove((host, port))
                 hosts.insert(0, (host, port))
-                return await _prepare(connection, _lease(settings))
+                return await _prepare(connection, session_settings, _lease(settings))
         raise ConnectionError(f"no host accepts writes: {'; '.join(failures)}")
 
     return connect
@@ -75,10 +80,13 @@ def _lease(settings: PostgresqlSettings) -> int:
     return max(1, int(settings.lease_seconds))
 
 
-def _server_settings(settings: PostgresqlSettings) -> dict[str, str]:
+def _session_settings(settings: PostgresqlSettings) -> str:
+    """Returns the statements that set what every session needs.
+
+    They are statements, and no parameters of the connection: PgBouncer refuses a connection with any of these.
+    """
     lease = _lease(settings)
-    return {
-        "application_name": f"intercomd {settings.daemon_id}".strip(),
+    values = {
         "search_path": "intercomd",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -90,22 +98,18 @@ def _server_settings(settings: PostgresqlSettings) -> dict[str, str]:
         "tcp_user_timeout": str(lease * 1000),
         "jit": "off",
     }
+    return "; ".join([*(f"SET {name} = '{value}'" for name, value in values.items()), _FORCE_DURABILITY])
 
 
-async def _prepare(connection: asyncpg.Connection, lease: int) -> asyncpg.Connection:
+async def _prepare(connection: asyncpg.Connection, session_settings: str, lease: int) -> asyncpg.Connection:
     """Sets what every session needs; closes the connection if that fails."""
     _set_timeout(connection, lease * 1000)
     try:
-        await within(CONNECT_SECONDS, connection, _force_durability)
+        await within(CONNECT_SECONDS, connection, lambda each: each.execute(session_settings))
     except BaseException:
         connection.terminate()
         raise
     return connection
-
-
-async def _force_durability(connection: asyncpg.Connection) -> None:
-    if await connection.fetchval("SHOW synchronous_commit") not in {"on", "remote_apply"}:
-        await connection.execute("SET synchronous_commit = on")
 
 
 def hosts_of(url: str) -> list[tuple[str | None, int | None]]:
@@ -148,6 +152,8 @@ def reason_of(error: Exception) -> str:
     """Returns why the database cannot be used, with the fix."""
     if isinstance(error, PasswordUnreadable):
         return str(error)
+    if isinstance(error, STATEMENT_LOST):
+        return NOT_KEPT
     return f"{describe(error)}; check spool.url, the network and the database's log"
 
 

@@ -28,6 +28,7 @@ from intercomd_daemon.spool.postgresql.intake import AppendQueue, read_forwarded
 from intercomd_daemon.spool.postgresql.intake_state import IntakeState
 from intercomd_daemon.spool.postgresql.leases import Leases
 from intercomd_daemon.spool.postgresql.outflow import LOAD_STATE, SAVE_STATE, PostgresqlOutflow
+from intercomd_daemon.spool.postgresql.pooler import check_sessions_are_kept
 from intercomd_daemon.spool.postgresql.refusals import StoredRefusals
 from intercomd_daemon.spool.postgresql.schema import migrate
 from intercomd_daemon.spool.postgresql.session import (
@@ -108,9 +109,11 @@ class PostgresqlSpool:
         """Opens the sessions and reads the counters; called once, by `open_spool`."""
         try:
             await self._reading.start()
+            await self._control.start()
+            await check_sessions_are_kept([self._reading.fetch_value, self._control.fetch_value])
             self.counters.spool_id = await self._reading.perform(migrate)
             await self._reading.perform(self._clock.measure)
-            for session in (self._control, self._appending, self.settling):
+            for session in (self._appending, self.settling):
                 await session.start()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DatabaseAway) as error:
             raise SpoolUnusable(f"the database cannot be used: {reason_of(error)}") from error

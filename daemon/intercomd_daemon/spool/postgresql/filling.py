@@ -12,6 +12,7 @@ from intercomd_daemon.spool.content import Content
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.postgresql import schema
 from intercomd_daemon.spool.postgresql.connecting import connector
+from intercomd_daemon.spool.postgresql.pooler import connect_kept
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.refusals import share_of, size_of
 
@@ -70,7 +71,7 @@ async def fill(url: str, password_file: str, content: Content) -> str:
     Raises:
         SpoolUnusable: the database cannot be used, daemons use it, or it holds another content. Nothing has changed.
     """
-    connection = await connector(PostgresqlSettings(url=url, password_file=password_file))()
+    connection = await connect_kept(connector(PostgresqlSettings(url=url, password_file=password_file)))
     try:
         await schema.check(connection)
         await connection.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")

@@ -17,6 +17,7 @@ from intercomd_daemon.spool.postgresql import schema
 from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
 from intercomd_daemon.spool.postgresql.exporting import export
 from intercomd_daemon.spool.postgresql.filling import fill
+from intercomd_daemon.spool.postgresql.pooler import connect_kept
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.spool.postgresql.verifying import verify
 
@@ -108,7 +109,7 @@ def unusable_on_failure() -> Iterator[None]:
 @asynccontextmanager
 async def _reading(settings: PostgresqlSettings) -> AsyncIterator[asyncpg.Connection]:
     """Connects, and begins a transaction that reads one snapshot."""
-    connection = await connector(settings)()
+    connection = await connect_kept(connector(settings))
     try:
         await schema.check(connection)
         if not await schema.exists(connection):
