@@ -185,8 +185,19 @@ def test_chart_has_the_rules_and_the_dashboard(helm: str, tmp_path: Path) -> Non
     assert json.loads(dashboard["data"]["intercomd.json"]) == json.loads(DASHBOARD.read_text())
 
 
+def test_policy_of_the_gateway_admits_the_agents_of_the_overlay() -> None:
+    (policy,) = of_kind(build("gateway"), "NetworkPolicy")
+    (admitted,) = (each["podSelector"]["matchLabels"] for each in policy["spec"]["ingress"][0]["from"])
+    for template in pod_templates(build("agent")):
+        assert admitted.items() <= template["metadata"]["labels"].items()
+
+
 def test_agent_may_reach_its_gateway(helm: str, tmp_path: Path) -> None:
     found = render(helm, VALUES["agent"], tmp_path)
+    gateway = render(helm, VALUES["callers"], tmp_path)
+    (admitted,) = (each["spec"]["ingress"][0]["from"][0] for each in of_kind(gateway, "NetworkPolicy"))
+    (template,) = pod_templates(found)
+    assert admitted["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     settings = settings_of(settings_text(found), tmp_path, IMAGE)
     assert settings.upstream.target.endswith("svc:50051")
     assert settings.upstream.tls.server_name == "gateway.test"

@@ -92,6 +92,10 @@ def test_overlay_of_the_agent_is_the_sidecar_with_the_settings_of_an_agent(tmp_p
     folder = KUBERNETES / "overlays" / "agent"
     kustomization = load(folder / "kustomization.yaml")
     assert kustomization["resources"] == ["../sidecar"]
+    (patch,) = objects(kustomization["patches"][0]["patch"])
+    labels = patch["spec"]["template"]["metadata"]["labels"]
+    policy = load(OVERLAYS["gateway"] / "network-policy.yaml")["spec"]
+    assert labels == policy["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
     settings = settings_of((folder / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS["sidecar"])
     sidecar = settings_of((OVERLAYS["sidecar"] / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS["sidecar"])
     assert settings.upstream.uses_tls
