@@ -11,6 +11,7 @@ from daemons.process import Daemon
 from intercomd_daemon.cli.client_options import ClientOptions
 from intercomd_daemon.rpc.callers import hash_of
 from intercomd_daemon.sandbox import Sandbox
+from ports import free_port
 from tls.certificates import Files
 
 TOKEN = "icd_" + "t" * 43
@@ -66,7 +67,7 @@ async def test_options_may_be_variables(secured: tuple[Daemon, list[str]]) -> No
     status = ("status", "--operations", daemon.operations_address)
     assert (await invoke(*status, env=variables)).exit_code == 0
     wrong = await invoke(*status, "--server-name", "other.example", env=variables)
-    assert wrong.exit_code == 1
+    assert (wrong.exit_code, "its certificate is for another name" in wrong.stderr) == (1, True)
     right = await invoke(*status, "--server-name", "localhost", env=variables)
     assert right.exit_code == 0
 
@@ -77,9 +78,31 @@ async def test_missing_credential_is_named_with_the_fix(secured: tuple[Daemon, l
     without_token = await invoke(*status, *options[:6])
     assert (without_token.exit_code, "--token-file" in without_token.stderr) == (1, True)
     plain = await invoke(*status)
-    assert (plain.exit_code, "--tls" in plain.stderr) == (1, True)
+    assert (plain.exit_code, "closed the connection: add --tls" in plain.stderr) == (1, True)
+    untrusted = await invoke(*status, "--tls")
+    assert (untrusted.exit_code, "give this authority with --ca-file" in untrusted.stderr) == (1, True)
     half = await invoke(*status, *options[:4])
     assert (half.exit_code, "belong together" in half.stderr) == (2, True)
+
+
+async def test_send_waits_at_a_gateway_with_tls_for_senders_alone(tmp_path: Path) -> None:
+    """The operations address of the settings is called as these say: in plain text."""
+    files, lines, settings = Files(tmp_path), tmp_path / "envelopes.jsonl", tmp_path / "settings.toml"
+    (tmp_path / "ca.pem").write_bytes(files.client().ca)
+    lines.write_text(ENVELOPE)
+    operations = {"grpc_listen": f"127.0.0.1:{free_port()}"}
+    settings.write_text(f'[operations]\ngrpc_listen = "{operations["grpc_listen"]}"\n')
+    async with Sandbox() as sandbox:
+        daemon = Daemon(tmp_path, sandbox.base_url, {"ingest": {"tls": files.table}, "operations": operations})
+        await daemon.launch()
+        await daemon.heard("serving")
+        authority = ("--ca-file", str(tmp_path / "ca.pem"))
+        send = ("send", str(lines), "--wait", "--target", daemon.ingest_address, *authority)
+        by_settings = await invoke(*send, "--config", str(settings))
+        given = await invoke(*send, "--operations", daemon.operations_address)
+        await daemon.stop()
+    assert by_settings.exit_code == 0, by_settings.output
+    assert (given.exit_code, "it does not use TLS; leave out --tls" in given.stderr) == (1, True)
 
 
 async def test_unusable_token_file_is_named(tmp_path: Path) -> None:

@@ -78,11 +78,21 @@ def health_pages(path: str | None, environment: Mapping[str, str]) -> list[Healt
     """
     configured = environment.get(HEALTH.variable) or (path and _read_setting(HEALTH, path))
     health = [HealthPage(address_of(HEALTH, path, environment), tls=False)] if configured else []
-    certificate = Listener("operations", "tls", "")
-    tls = path and _read_setting(certificate, path)
-    uses_tls = bool(environment.get(f"{certificate.variable}_CERTIFICATE_FILE") or tls)
     address = address_of(PAGES, path, environment)
-    return [*health, HealthPage(address, tls=uses_tls and not address.startswith("unix:"))]
+    tls = operations_use_tls(path, environment) and not address.startswith("unix:")
+    return [*health, HealthPage(address, tls=tls)]
+
+
+def operations_use_tls(path: str | None, environment: Mapping[str, str]) -> bool:
+    """Returns whether the operations listeners on TCP addresses use TLS, by the settings.
+
+    Raises:
+        AddressUnknown: the file cannot be read.
+    """
+    certificate = Listener("operations", "tls", "")
+    return bool(
+        environment.get(f"{certificate.variable}_CERTIFICATE_FILE") or (path and _read_setting(certificate, path))
+    )
 
 
 def is_loopback(address: str) -> bool:

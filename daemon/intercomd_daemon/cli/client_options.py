@@ -29,6 +29,10 @@ class ClientOptions(NamedTuple):
         """Whether to use TLS: `--tls`, or any option that needs it."""
         return self.tls or any((self.ca_file, self.certificate_file, self.key_file, self.server_name))
 
+    def without_tls(self) -> "ClientOptions":
+        """Returns the options for a listener in plain text."""
+        return ClientOptions(token_file=self.token_file)
+
 
 def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
     context.meta.setdefault(_META, {})[parameter.name] = value

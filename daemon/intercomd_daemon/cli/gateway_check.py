@@ -2,29 +2,11 @@
 
 from intercomd_daemon import config
 from intercomd_daemon.cli.preflight import CheckResult, Severity
+from intercomd_daemon.cli.tls_problem import find_tls_problem
 from intercomd_daemon.forward.gateway import PROBE, Gateway, UpstreamUnusable
 from intercomd_daemon.forward.replies import Next, advise_probe
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.reasons import ReasonKind, remedy_of
-
-# What gRPC's TLS library reports of a handshake that failed, and the fix.
-_TLS_PROBLEMS = {
-    "Hostname Verification Check failed": (
-        "its certificate is for another name; set upstream.tls.server_name to a name of the certificate, or call the"
-        " gateway by one"
-    ),
-    "certificate has expired": "its certificate, or an authority of it, has expired; renew it",
-    "certificate is not yet valid": (
-        "its certificate is not valid yet; replace it, or correct the clock of this host or the gateway"
-    ),
-    "unable to get local issuer certificate": (
-        "its certificate comes from an authority that is not trusted; put this authority into upstream.tls.ca_file"
-    ),
-    "self signed certificate": (
-        "its certificate comes from an authority that is not trusted; put this authority into upstream.tls.ca_file"
-    ),
-    "WRONG_VERSION_NUMBER": "it does not use TLS; turn TLS on there, or set upstream.insecure = true",
-}
 
 
 async def check_gateway(settings: config.Settings) -> list[CheckResult]:
@@ -52,9 +34,9 @@ async def _check_connection(gateway: Gateway, upstream: UpstreamSettings, name: 
     if advice.next is Next.SUSPEND:
         remedy = remedy_of(ReasonKind.UPSTREAM, advice.reason)
         return CheckResult(Severity.WRONG, subject, f"{advice.reason} ({detail}): {remedy}")
-    for mark, problem in _TLS_PROBLEMS.items():
-        if mark in reply.message:
-            return CheckResult(Severity.WRONG, subject, f"TLS to the gateway {gateway.target} fails: {problem}")
+    if problem := find_tls_problem(reply.message):
+        message = f"TLS to the gateway {gateway.target} fails: {problem.cause}; {problem.fix_in_settings}"
+        return CheckResult(Severity.WRONG, subject, message)
     message = f"the gateway {gateway.target} does not answer ({detail})"
     if upstream.uses_tls and not upstream.tls.certificate_file:
         # With TLS 1.3 a server that misses a certificate ends the connection, and the client learns no more.

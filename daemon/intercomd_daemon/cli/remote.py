@@ -16,10 +16,11 @@ from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of
+from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of, operations_use_tls
 from intercomd_daemon.cli.client_options import ClientOptions, current
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.format import printable
+from intercomd_daemon.cli.tls_problem import find_tls_problem
 
 CALL_SECONDS = 30.0
 """Deadline of one call. Reading a full journal takes a few seconds."""
@@ -27,6 +28,10 @@ CALL_SECONDS = 30.0
 _CHANNEL_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1000),)
 PREVIEW_BYTES_MAX = 64 * 1024 * 1024
 """Largest Preview response: the calls for one envelope can take 1 MiB, and a request holds up to 50."""
+
+# What gRPC reports of a server that speaks HTTP/1, and of one with TLS that was called in plain text.
+_HTTP1 = "http1.x server"
+_CLOSED = ("Socket closed", "Connection reset by peer")
 
 if TYPE_CHECKING:
     from intercomd.v1.ingest_pb2_grpc import IngestServiceAsyncStub
@@ -50,6 +55,21 @@ def resolve_address(address: str | None, listener: Listener, config_path: str | 
         return address or address_of(listener, config_path, os.environ)
     except AddressUnknown as error:
         raise ConfigurationInvalid(str(error)) from None
+
+
+def resolve_access(operations_address: str | None, config_path: str | None) -> ClientOptions:
+    """Returns how to call the operations service: as the command line says, or in plain text.
+
+    By default it is a listener of the settings, and these may have TLS for senders alone, as most gateways do.
+
+    Raises:
+        ConfigurationInvalid: the settings cannot be read.
+    """
+    try:
+        plain = not operations_address and not operations_use_tls(config_path, os.environ)
+    except AddressUnknown as error:
+        raise ConfigurationInvalid(str(error)) from None
+    return current().without_tls() if plain else current()
 
 
 def open_channel(
@@ -176,7 +196,7 @@ async def operations(address: str, client_options: ClientOptions | None = None) 
         try:
             yield OperationsServiceStub(channel)
         except grpc.aio.AioRpcError as error:
-            raise CommandFailed(explain_failure(error, address, "operations")) from None
+            raise CommandFailed(explain_failure(error, address, "operations", client_options)) from None
 
 
 async def warn_of_unknown_connection(stub: Operations, name: str) -> None:
@@ -219,16 +239,14 @@ async def _expect_intercomd(stub: Ingest) -> None:
             raise
 
 
-def explain_failure(error: grpc.aio.AioRpcError, address: str, option: str) -> str:
+def explain_failure(
+    error: grpc.aio.AioRpcError, address: str, option: str, client_options: ClientOptions | None = None
+) -> str:
     """Returns what a failed call means and how to fix it. `option` sets the address on the command line."""
     code, details = error.code(), error.details() or ""
     from_daemon = retry_after_seconds(error.trailing_metadata()) is not None
     if code is grpc.StatusCode.UNAVAILABLE and not from_daemon:
-        tls = "check --ca-file and the client certificate" if current().uses_tls else "add --tls if it needs TLS"
-        return (
-            f"nothing answers at {address}: start the daemon with `intercomd run`, "
-            f"give the address where it listens with --{option} ADDR, or {tls}"
-        )
+        return _explain_unreachable(details, address, option, (client_options or current()).uses_tls)
     if code is grpc.StatusCode.UNAUTHENTICATED:
         return f"the daemon at {address} needs a credential: give the token of a caller with --token-file ({details})"
     if code is grpc.StatusCode.UNIMPLEMENTED:
@@ -239,3 +257,18 @@ def explain_failure(error: grpc.aio.AioRpcError, address: str, option: str) -> s
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the daemon at {address} did not answer in time: check its log and the load of its machine"
     return f"the daemon at {address} refused the call: {details or code.name}"
+
+
+def _explain_unreachable(details: str, address: str, option: str, uses_tls: bool) -> str:
+    if problem := find_tls_problem(details):
+        return f"TLS to {address} fails: {problem.cause}; {problem.fix_of_options}"
+    give = f"give the address where the daemon listens with --{option} ADDR"
+    if _HTTP1 in details:
+        return f"{address} answers HTTP/1, not gRPC: {give}"
+    if uses_tls:
+        tls = "check --ca-file and the client certificate"
+    elif any(mark in details for mark in _CLOSED):
+        return f"{address} closed the connection: add --tls or --ca-file if it needs TLS, or {give}"
+    else:
+        tls = "add --tls if it needs TLS"
+    return f"nothing answers at {address}: start the daemon with `intercomd run`, {give}, or {tls}"

@@ -8,7 +8,7 @@ import click
 from intercomd_daemon.cli import client_options, options
 from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
-from intercomd_daemon.cli.remote import resolve_address
+from intercomd_daemon.cli.remote import resolve_access, resolve_address
 from intercomd_daemon.cli.sending.job import STDIN, SendJob
 from intercomd_daemon.cli.sending.results import Tally
 from intercomd_daemon.cli.signals import run_interruptible
@@ -48,8 +48,8 @@ class JobOptions(TypedDict):
     "operations_address",
     metavar="ADDR",
     type=options.GIVEN,
-    help="Address of the daemon's operations service, for --wait.  "
-    "[default: operations.grpc_listen of the settings, 127.0.0.1:9091]",
+    help="Address of the daemon's operations service, for --wait; with the options for TLS.  "
+    "[default: operations.grpc_listen of the settings, 127.0.0.1:9091, with TLS if they have operations.tls]",
 )
 @client_options.options
 @options.CONFIG
@@ -90,7 +90,12 @@ def command(
         click.echo("Reading envelopes from the terminal, one per line; end with Ctrl-D.", err=True)
     tally = Tally()
     operations = resolve_address(operations_address, OPERATIONS, config_path) if given["wait"] else ""
-    job = SendJob(target=resolve_address(target, INGEST, config_path), operations=operations, **given)
+    job = SendJob(
+        target=resolve_address(target, INGEST, config_path),
+        operations=operations,
+        operations_access=resolve_access(operations_address, config_path) if given["wait"] else None,
+        **given,
+    )
     try:
         run_interruptible(job.run(tally))
     except KeyboardInterrupt:

@@ -29,6 +29,7 @@ def job(path: Path, daemon: Daemon, **fields: object) -> SendJob:
         "file": str(path),
         "target": daemon.ingest_address,
         "operations": daemon.operations_address,
+        "operations_access": None,
         "connection": "",
         "validate_only": False,
         "preview": False,

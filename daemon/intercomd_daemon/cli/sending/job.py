@@ -12,7 +12,7 @@ from stat import S_ISREG
 from typing import IO, NamedTuple
 
 from intercomd import Envelope, EnvelopeResult, Publisher, PublishError, PublisherSettings, Tls
-from intercomd_daemon.cli.client_options import current
+from intercomd_daemon.cli.client_options import ClientOptions, current
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.format import quantity
 from intercomd_daemon.cli.remote import ingest, operations
@@ -39,6 +39,7 @@ class SendJob:
     file: str
     target: str
     operations: str
+    operations_access: ClientOptions | None
     connection: str
     validate_only: bool
     preview: bool
@@ -75,7 +76,7 @@ class SendJob:
     async def _send_and_wait(
         self, lines: AsyncIterable[Line], tally: Tally, results: ResultPrinter, progress: ProgressDisplay
     ) -> None:
-        async with operations(self.operations) as stub:
+        async with operations(self.operations, self.operations_access) as stub:
             wait = OutcomeWait(stub, self.patience_seconds, results.on_outcome, progress.notify)
             try:
                 await wait.start()
