@@ -24,6 +24,7 @@ import trustme
 from comparison import Mismatch, compare
 from relay import Relay
 
+from daemons.impostor import Impostor
 from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
 from tls.certificates import Files
@@ -180,6 +181,7 @@ class _Stage:
         tables["ingest"] = {"listen": [self._names["ingest"], self._names["socket"]], **tables.get("ingest", {})}
         self._daemon = Daemon(folder, sandbox.base_url, tables)
         self._relay: Relay | None = None
+        self._impostor: Impostor | None = None
         self._kills = 0
 
     def _write_authorities(self) -> None:
@@ -218,9 +220,11 @@ class _Stage:
                 await getattr(self, f"_on_{name}")(value, driver)
 
     async def close(self) -> None:
-        """Ends the relay and the daemon."""
+        """Ends the servers and the daemon."""
         if self._relay:
             await self._relay.close()
+        if self._impostor:
+            await self._impostor.close()
         if self._daemon.runs:
             await self._daemon.kill()
 
@@ -264,6 +268,11 @@ class _Stage:
             raise Mismatch(f"unknown action {action}")
         self._relay = Relay(self._names["ingest"])
         self._names["relay"] = await self._relay.start()
+
+    async def _on_impostor(self, answers: Sequence[str], _: _Driver) -> None:
+        """Starts a server that answers calls unlike intercomd."""
+        self._impostor = Impostor(answers)
+        self._names["impostor"] = await self._impostor.start()
 
     async def _on_pushback(self, expected: Mapping[str, int], _: _Driver) -> None:
         """Waits for repeats after refusals, and compares how long each waited with what the daemon requested."""

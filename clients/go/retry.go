@@ -1,6 +1,7 @@
 package intercomd
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -40,7 +41,8 @@ const (
 type failure struct {
 	code    codes.Code
 	message string
-	// pause is how long the daemon asks to wait, at most pushbackMax; negative: it does not ask.
+	// pause is how long the daemon asks to wait, at most pushbackMax; negative: it does not ask. One of zero would repeat
+	// in a busy loop: the publisher uses its own.
 	pause time.Duration
 	// forbidden is the connection of an ErrorInfo CONNECTION_NOT_ALLOWED; "" without one.
 	forbidden string
@@ -50,10 +52,13 @@ type failure struct {
 func readFailure(err error, trailers metadata.MD) failure {
 	read, _ := status.FromError(err)
 	result := failure{code: read.Code(), message: read.Message(), pause: -1}
+	if result.code > codes.Unauthenticated {
+		result.code = codes.Unknown // gRPC's specification: a client treats a code that it does not know as UNKNOWN
+	}
 	for _, detail := range read.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.RetryInfo:
-			result.pause = detail.GetRetryDelay().AsDuration()
+			result.pause = max(detail.GetRetryDelay().AsDuration(), 0)
 		case *errdetails.ErrorInfo:
 			if detail.GetReason() == connectionNotAllowed {
 				result.forbidden = detail.GetMetadata()["connection"]
@@ -61,8 +66,9 @@ func readFailure(err error, trailers metadata.MD) failure {
 		}
 	}
 	if values := trailers.Get("grpc-retry-pushback-ms"); len(values) > 0 {
-		if milliseconds, err := strconv.ParseUint(values[0], 10, 31); err == nil {
-			result.pause = time.Duration(milliseconds) * time.Millisecond
+		milliseconds, err := strconv.ParseUint(values[0], 10, 64)
+		if err == nil || errors.Is(err, strconv.ErrRange) {
+			result.pause = time.Duration(min(milliseconds, uint64(pushbackMax.Milliseconds()))) * time.Millisecond
 		}
 	}
 	result.pause = min(result.pause, pushbackMax)

@@ -1,6 +1,7 @@
 package intercomd
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func TestAdvice(t *testing.T) {
 		{"cancelled", failed(t, codes.Canceled, "", ""), repeat},
 		{"internal", failed(t, codes.Internal, "", ""), repeat},
 		{"unknown", failed(t, codes.Unknown, "", ""), repeat},
+		{"a code that gRPC does not have", failed(t, 99, "", ""), repeat},
 		{"HTTP/1", failed(t, codes.Unavailable, http1, ""), stop},
 		{"invalid", failed(t, codes.InvalidArgument, "", ""), divide},
 		{"quota", failed(t, codes.ResourceExhausted, "", "", retryInfo(time.Second)), repeat},
@@ -77,10 +79,34 @@ func TestPauseThatTheDaemonRequests(t *testing.T) {
 		{"capped RetryInfo", failed(t, codes.Unavailable, "", "", retryInfo(time.Hour)), time.Minute},
 		{"not a number", failed(t, codes.Unavailable, "", "soon"), -1},
 		{"negative", failed(t, codes.Unavailable, "", "-5"), -1},
-		{"too long a number", failed(t, codes.Unavailable, "", "99999999999999999999"), -1},
+		{"negative RetryInfo", failed(t, codes.Unavailable, "", "", retryInfo(-5*time.Second)), 0},
+		{"RetryInfo of centuries", failed(t, codes.Unavailable, "", "", retryInfo(math.MaxInt64)), time.Minute},
+		{"years", failed(t, codes.Unavailable, "", "1000000000000"), time.Minute},
+		{"too long a number", failed(t, codes.Unavailable, "", "99999999999999999999"), time.Minute},
 	} {
 		if got := test.failure.pause; got != test.want {
 			t.Errorf("%s: pause %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestRequestForNoPauseGetsTheBackoff(t *testing.T) {
+	options, err := Options{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sender{options: options}
+	for _, refused := range []failure{
+		failed(t, codes.Unavailable, "", "0"),
+		failed(t, codes.Unavailable, "", "", retryInfo(0)),
+		failed(t, codes.ResourceExhausted, "", "", retryInfo(-time.Second)),
+	} {
+		if got := refused.advice(); got != repeat {
+			t.Errorf("%s: advice %d, want %d", refused.code, got, repeat)
+		}
+		pause, err := s.pause(repeat, refused, &Error{}, &attempts{}, time.Unix(0, 0), 0.5)
+		if err != nil || pause != 100*time.Millisecond {
+			t.Errorf("%s: pause %s, %v", refused.code, pause, err)
 		}
 	}
 }

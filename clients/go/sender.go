@@ -252,7 +252,7 @@ func (s *sender) pause(
 		tried.first = now
 	}
 	pause := failed.pause
-	if pause < 0 {
+	if pause <= 0 {
 		pause = retryDelay(tried.failures, s.options.Backoff, s.options.BackoffMax, share)
 	}
 	if advice == stop {

@@ -207,11 +207,10 @@ class Delivery:
         attempts.failures += 1
         if attempts.failures == 1:
             attempts.first_at = failure.now
-        pause_seconds = read_details(failure.trailers).retry_after_seconds
-        if pause_seconds is None:
-            pause_seconds = backoff_seconds(
-                attempts.failures, settings.backoff_seconds, settings.backoff_seconds_max, failure.share
-            )
+        # A request for no pause at all would repeat in a busy loop.
+        pause_seconds = read_details(failure.trailers).retry_after_seconds or backoff_seconds(
+            attempts.failures, settings.backoff_seconds, settings.backoff_seconds_max, failure.share
+        )
         if advice is Advice.STOP:
             self._check_refusal(error, failure.now, attempts)
         else:

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from intercomd.access import Access
 from intercomd.delivery import Call, Failure, Reply, Response, Steps
+from intercomd.errors import PublishError
 from intercomd.v1.ingest_pb2 import PublishResponse
 
 PUBLISH_METHOD = "/intercomd.v1.IngestService/Publish"
@@ -30,9 +31,9 @@ class AsyncTransport:
                 await previous.close(timeout_seconds)  # calls of other tasks may end
         publish: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(PUBLISH_METHOD)
         try:
-            response = await publish(request, timeout=timeout_seconds, metadata=self._access.metadata())
+            response: bytes | None = await publish(request, timeout=timeout_seconds, metadata=self._access.metadata())
             # grpc.aio returns None for what its deserializer cannot read.
-            return Response(PublishResponse.FromString(response))
+            return _no_message() if response is None else Response(PublishResponse.FromString(response))
         except grpc.aio.AioRpcError as error:
             return _failure(error.code(), error.details(), error.trailing_metadata(), error)
         except DecodeError as error:
@@ -72,7 +73,8 @@ class ThreadTransport:
                 publish: grpc.UnaryUnaryMultiCallable[bytes, PublishResponse] = self._channel.unary_unary(
                     PUBLISH_METHOD, request_serializer=_encoded, response_deserializer=PublishResponse.FromString
                 )
-            return Response(publish(request, timeout=timeout_seconds, metadata=tuple(metadata)))
+            response: PublishResponse | None = publish(request, timeout=timeout_seconds, metadata=tuple(metadata))
+            return _no_message() if response is None else Response(response)
         except grpc.RpcError as error:
             if self._closed or not isinstance(error, grpc.Call):
                 return None
@@ -166,6 +168,12 @@ def _failure(
         time.monotonic(),
         random.random(),  # noqa: S311 - jitter, not a secret
     )
+
+
+def _no_message() -> Failure:
+    """Returns the failure of a call that ended with OK and without a message, for which grpc returns None."""
+    text = "the response holds no message"
+    return _failure(grpc.StatusCode.INTERNAL, text, (), PublishError(text, grpc.StatusCode.INTERNAL))
 
 
 def _encoded(request: bytes) -> bytes:

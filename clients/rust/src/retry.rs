@@ -30,7 +30,8 @@ pub(crate) enum Advice {
 pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) message: String,
-    /// How long the daemon asks to wait, at most `PUSHBACK_MAX`.
+    /// How long the daemon asks to wait, at most `PUSHBACK_MAX`. One of zero would repeat in a busy loop: the publisher uses
+    /// its own.
     pub(crate) pause: Option<Duration>,
     /// The connection of an ErrorInfo CONNECTION_NOT_ALLOWED.
     pub(crate) forbidden: Option<String>,
@@ -85,7 +86,7 @@ impl Failure {
             match detail.type_url.rsplit('/').next() {
                 Some("google.rpc.RetryInfo") => {
                     let delay = RetryInfo::decode(value).ok().and_then(|info| info.retry_delay);
-                    pause = delay.and_then(|delay| Duration::try_from(delay).ok());
+                    pause = delay.map(|delay| Duration::try_from(delay).unwrap_or_default()); // negative: none
                 }
                 Some("google.rpc.ErrorInfo") => {
                     let info = ErrorInfo::decode(value).unwrap_or_default();
@@ -97,11 +98,17 @@ impl Failure {
             }
         }
         let pushback = status.metadata().get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
-        if let Some(milliseconds) = pushback.and_then(|text| text.parse::<u32>().ok()) {
-            pause = Some(Duration::from_millis(milliseconds.into()));
+        if let Some(text) = pushback.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())) {
+            // A number above u64 exceeds the longest pause by far.
+            pause = Some(text.parse().map_or(PUSHBACK_MAX, Duration::from_millis));
         }
         let pause = pause.map(|pause| pause.min(PUSHBACK_MAX));
-        Self { code: status.code(), message: status.message().into(), pause, forbidden, peer }
+        let code = match status.code() {
+            // tonic's own status of a response above its limit, for which gRPC has RESOURCE_EXHAUSTED.
+            Code::OutOfRange if status.message().contains("message length too large") => Code::ResourceExhausted,
+            code => code,
+        };
+        Self { code, message: status.message().into(), pause, forbidden, peer }
     }
 
     /// Returns what to do after a status.
@@ -265,13 +272,21 @@ mod tests {
             ("zero", failed(Code::Unavailable, "0", vec![]), Some(0)),
             ("capped", failed(Code::Unavailable, "3600000", vec![]), Some(60_000)),
             ("capped RetryInfo", failed(Code::Unavailable, "", vec![retry_info(3_600, 0)]), Some(60_000)),
-            ("negative RetryInfo", failed(Code::Unavailable, "", vec![retry_info(-5, 0)]), None),
+            ("negative RetryInfo", failed(Code::Unavailable, "", vec![retry_info(-5, 0)]), Some(0)),
+            ("RetryInfo of centuries", failed(Code::Unavailable, "", vec![retry_info(i64::MAX, 0)]), Some(60_000)),
             ("not a number", failed(Code::Unavailable, "soon", vec![]), None),
             ("negative", failed(Code::Unavailable, "-5", vec![]), None),
-            ("too long a number", failed(Code::Unavailable, "99999999999999999999", vec![]), None),
+            ("years", failed(Code::Unavailable, "1000000000000", vec![]), Some(60_000)),
+            ("too long a number", failed(Code::Unavailable, "99999999999999999999", vec![]), Some(60_000)),
         ] {
             assert_eq!(failure.pause, expected.map(Duration::from_millis), "{name}");
         }
+    }
+
+    #[test]
+    fn response_above_the_limit_is_asked_for_in_parts() {
+        let status = Status::out_of_range("Error, decoded message length too large: found 8388608 bytes");
+        assert_eq!(Failure::read(&status, Peer::Unknown).advice(), Advice::Divide);
     }
 
     #[test]

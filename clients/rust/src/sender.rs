@@ -1,12 +1,18 @@
 use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use tokio::time::{Instant, sleep, timeout};
+use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::{Code, Status};
+use tower::ServiceExt;
 use tracing::{error, info, warn};
 
 use crate::access::Access;
@@ -142,11 +148,11 @@ impl Sender {
         if let Some(authorization) = authorization {
             request.metadata_mut().insert("authorization", authorization);
         }
-        let mut client = Grpc::new(connection.channel.clone());
-        let call = async {
+        let mut client = Grpc::new(connection.channel.clone().map_response(as_grpc));
+        let call = caught(async {
             client.ready().await.map_err(|error| Status::from_error(error.into()))?;
             client.unary(request, METHOD, FrameCodec).await
-        };
+        });
         match timeout(self.options.call_timeout, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Failure::read(&status, connection.peer())),
@@ -198,7 +204,7 @@ impl Sender {
         attempts.failures += 1;
         let first = *attempts.first.get_or_insert(now);
         let backoff = || retry_delay(attempts.failures, self.options.backoff, self.options.backoff_max, share);
-        let pause = failure.pause.unwrap_or_else(backoff);
+        let pause = failure.pause.filter(|pause| !pause.is_zero()).unwrap_or_else(backoff);
         if is_refused {
             self.check_refusal(failure.code, explained, attempts, now)?;
         } else {
@@ -250,6 +256,35 @@ impl Sender {
             }
         }
     }
+}
+
+/// Makes a panic of a call its failure: tonic panics where the trailer grpc-status-details-bin is no base64.
+async fn caught<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let mut call = pin!(call);
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Status::internal("the response cannot be read"))))
+    })
+    .await
+}
+
+/// Replaces the page of a proxy by the status of gRPC's "HTTP to gRPC Status Code Mapping". tonic would read the page as a
+/// message.
+fn as_grpc(response: http::Response<Body>) -> http::Response<Body> {
+    let headers = response.headers();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.starts_with("application/grpc") || headers.contains_key("grpc-status") {
+        return response;
+    }
+    let code = match response.status().as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    };
+    Status::new(code, format!("HTTP status {}, content-type {content_type:?}", response.status())).into_http()
 }
 
 /// Calls a callback; a panic in it is logged, since it must not stop the delivery of other envelopes.
@@ -319,6 +354,14 @@ mod tests {
     }
 
     #[test]
+    fn request_for_no_pause_gets_the_backoff() {
+        let failure = Failure { pause: Some(Duration::ZERO), ..Failure::unavailable("away".into()) };
+        let mut attempts = Attempts::default();
+        let pause = sender(Options::default()).pause(false, &failure, "away", &mut attempts, Instant::now(), 0.5);
+        assert_eq!(pause, Ok(Duration::from_millis(100)));
+    }
+
+    #[test]
     fn repeat_max_ends_the_repeats() {
         let limited = sender(Options { repeat_max: Some(Duration::from_secs(60)), ..Options::default() });
         let failure = Failure { pause: Some(Duration::from_secs(1)), ..Failure::unavailable("away".into()) };
@@ -338,6 +381,36 @@ mod tests {
         assert_eq!(places_of(Some("eu"), &frames, &[0, 1]), [1]);
         assert!(places_of(Some("eu"), &frames, &[0, 3]).is_empty());
         assert!(places_of(None, &frames, &[0, 1]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn call_that_panics_has_failed() {
+        let panicking = async { panic!("Invalid status header, expected base64 encoded value") };
+        assert_eq!(caught::<()>(panicking).await.unwrap_err().code(), Code::Internal);
+        assert_eq!(caught(async { Ok(1) }).await.unwrap(), 1);
+    }
+
+    #[test]
+    fn page_of_a_proxy_is_its_status() {
+        let page = |status: u16, content_type: &str| {
+            let response = http::Response::builder().status(status).header(CONTENT_TYPE, content_type);
+            as_grpc(response.body(Body::empty()).unwrap())
+        };
+        for (status, expected) in [
+            (200, Code::Unknown),
+            (400, Code::Internal),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::Unimplemented),
+            (429, Code::Unavailable),
+            (502, Code::Unavailable),
+            (500, Code::Unknown),
+        ] {
+            let read = Status::from_header_map(page(status, "text/html").headers()).unwrap();
+            assert_eq!(read.code(), expected, "{status}");
+            assert!(read.message().contains(&format!("HTTP status {status}")), "{read}");
+        }
+        assert!(Status::from_header_map(page(200, "application/grpc+proto").headers()).is_none());
     }
 
     #[test]

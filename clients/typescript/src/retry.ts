@@ -1,5 +1,5 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { Metadata, status } from "@grpc/grpc-js";
+import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
 
 /** The longest pause that a target may request: a wrong header must not stop publishing for hours. */
 const PUSHBACK_MAX_MS = 60_000;
@@ -8,6 +8,9 @@ const PUSHBACK_MAX_MS = 60_000;
 const NOT_HTTP2 = /Parse Error: Expected HTTP\/2|NGHTTP2_HTTP_1_1_REQUIRED|ERR_HTTP2_ERROR: Protocol error|Protocol error/i;
 /** grpc-js's descriptions where a server with TLS closes a connection that begins in plain text. */
 const CLOSED = /Last error: Failed to connect|ECONNRESET/;
+
+/** grpc-js's description where a call ended with OK and without a message. Its UNIMPLEMENTED does not come from the target. */
+const NO_MESSAGE = "No message received";
 
 /**
  * What the publisher does after a failed call: send the same request again after a pause; send the envelopes in smaller
@@ -24,6 +27,17 @@ export interface Failure {
   readonly pauseMs?: number;
   /** The connection of an ErrorInfo CONNECTION_NOT_ALLOWED. */
   readonly forbidden?: string;
+}
+
+/** Returns the failure of a call. It reads nothing for granted: grpc-js's own errors may lack a status and trailers. */
+export function failureOf(error: Partial<ServiceError>): Failure {
+  const text = error.details ?? error.message ?? "";
+  if (error.code === status.UNIMPLEMENTED && text === NO_MESSAGE) {
+    return { code: status.INTERNAL, message: text };
+  }
+  // gRPC's specification: a client treats a code that it does not know as UNKNOWN.
+  const code = error.code !== undefined && error.code in status ? error.code : status.UNKNOWN;
+  return readFailure(code, text, error.metadata ?? new Metadata());
 }
 
 /** Reads a status and its trailers. grpc-retry-pushback-ms goes before RetryInfo. */

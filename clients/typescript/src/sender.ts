@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client, Metadata, status, type ServiceError } from "@grpc/grpc-js";
+import { Client, status, type ServiceError } from "@grpc/grpc-js";
 
 import type { Access } from "./access.js";
 import type { Batch } from "./buffer.js";
@@ -15,7 +15,7 @@ import {
   type PublishResponse,
 } from "./gen/intercomd/v1/ingest_pb.js";
 import type { Settings } from "./options.js";
-import { advise, codeName, explain, readFailure, retryDelayMs, type Advice, type Failure } from "./retry.js";
+import { advise, codeName, explain, failureOf, retryDelayMs, type Advice, type Failure } from "./retry.js";
 
 /** How long a refused request is repeated after calls have succeeded: long enough to replace a token. */
 export const REFUSED_MAX_MS = 300_000;
@@ -188,7 +188,9 @@ export class Sender {
     if (attempts.failures === 1) {
       attempts.firstAt = now;
     }
-    const pause = failure.pauseMs ?? retryDelayMs(attempts.failures, backoffMs, backoffMaxMs, share);
+    const { pauseMs: requested = 0 } = failure;
+    // A request for no pause at all would repeat in a busy loop.
+    const pause = requested > 0 ? requested : retryDelayMs(attempts.failures, backoffMs, backoffMaxMs, share);
     if (advice === "stop") {
       this.#checkRefusal(text, failure, attempts, now);
     } else {
@@ -264,12 +266,6 @@ function sleep(milliseconds: number, signal: AbortSignal): Promise<boolean> {
     const timer = setTimeout(end, milliseconds).unref();
     signal.addEventListener("abort", end, { once: true });
   });
-}
-
-function failureOf(error: ServiceError): Failure {
-  // The trailers are missing where grpc-js itself made the status.
-  const trailers = (error.metadata as Metadata | undefined) ?? new Metadata();
-  return readFailure(error.code, error.details, trailers);
 }
 
 /** Returns whether a frame's envelope is of a connection. */

@@ -33,11 +33,12 @@ class Deliveries:
         self._steps = self._delivery.deliver(batch)
         assert isinstance(next(self._steps), Call)
 
-    def fail(self, code: grpc.StatusCode, now: float) -> None:
-        """Lets the open call fail; the delivery pauses and makes the next call, or raises."""
-        pause = self._steps.send(Failure(code, "no", (), grpc.RpcError(), now, share=1.0))
+    def fail(self, code: grpc.StatusCode, now: float, trailers: tuple[tuple[str, str], ...] = ()) -> float:
+        """Lets the open call fail; the delivery pauses for the returned seconds and makes the next call, or raises."""
+        pause = self._steps.send(Failure(code, "no", trailers, grpc.RpcError(), now, share=1.0))
         assert isinstance(pause, Pause)
         assert isinstance(next(self._steps), Call)
+        return pause.seconds
 
     def succeed(self) -> None:
         """Answers the open call, which ends the delivery."""
@@ -103,6 +104,12 @@ def test_repeated_refusal_is_logged_once_a_minute_with_the_time_left(caplog: pyt
     assert REFUSED_WARNING_SECONDS == 60.0
     messages = [record.getMessage() for record in caplog.records]
     assert [message.split(" s: ")[0].rpartition(" ")[2] for message in messages] == ["300", "240", "180", "120", "60"]
+
+
+@pytest.mark.parametrize("code", [CODE.UNAVAILABLE, CODE.RESOURCE_EXHAUSTED])
+def test_request_for_no_pause_gets_the_backoff(code: grpc.StatusCode) -> None:
+    """Otherwise the publisher would repeat in a busy loop."""
+    assert Deliveries(has_succeeded=True).fail(code, 0.0, (("grpc-retry-pushback-ms", "0"),)) == 0.2
 
 
 def test_bound_on_repeating_ends_a_refusal_earlier() -> None:

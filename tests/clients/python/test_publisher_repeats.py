@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 
+from daemons.impostor import Impostor
 from forwarding.garbled import GarbledServer
 from intercomd import BlockingPublisher, Disposition, Publisher, PublishError, PublisherSettings
 from senders.publishing import ACCEPTED, CODE, PUSHBACK, event, names, numbered, publish_all, status_details
@@ -66,6 +67,30 @@ async def test_response_that_cannot_be_decoded_is_a_failed_call_on_threads(quick
         await server.until_called(3)
         unanswered = await asyncio.to_thread(publisher.close, 0)
     assert [each.custom_event.name for each in unanswered] == ["once"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "no message",
+        "trailers only",
+        "a status that gRPC does not have",
+        "a status that is no number",
+        "details that are no base64",
+        "a page 502",
+        "a page 200",
+        "RST_STREAM",
+        "GOAWAY",
+    ],
+)
+async def test_call_without_a_response_is_repeated(answer: str, quick: PublisherSettings) -> None:
+    async with Impostor([answer, "accepted"]) as server, Publisher(server.address, settings=quick) as publisher:
+        assert (await publisher.publish_and_wait(event("once"))).disposition == ACCEPTED
+    assert len(server.calls) == 2
+    async with Impostor([answer, "accepted"]) as server:
+        with BlockingPublisher(server.address, settings=quick) as blocking:
+            result = await asyncio.to_thread(blocking.publish_and_wait, event("once"))
+    assert result.disposition == ACCEPTED
 
 
 async def test_retry_after_a_lost_response_returns_duplicate(daemon: "Daemon", quick: PublisherSettings) -> None:

@@ -65,7 +65,7 @@ def test_plain_text_to_tls_is_named_until_a_call_succeeds(text: str) -> None:
     assert "TLS" not in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051")
 
 
-@pytest.mark.parametrize("pushback", ["60001", "9" * 8, "9" * 6000])
+@pytest.mark.parametrize("pushback", ["60001", "9" * 8, "1000000000000", "9" * 6000])
 def test_pushback_is_capped_at_a_minute(pushback: str) -> None:
     assert retry_after_seconds([("grpc-retry-pushback-ms", pushback)]) == 60.0
 
@@ -97,6 +97,8 @@ def test_forbidden_connection_is_read_from_its_error_info(info: ErrorInfo, conne
         ((("grpc-status-details-bin", status(RetryInfo(retry_delay=Duration(seconds=2)))),), 2.0),
         ((("grpc-status-details-bin", status(QuotaFailure(), RetryInfo(retry_delay=Duration(seconds=3)))),), 3.0),
         ((("grpc-status-details-bin", status(QuotaFailure())),), None),
+        ((("grpc-status-details-bin", status(RetryInfo(retry_delay=Duration(seconds=-5)))),), 0.0),
+        ((("grpc-status-details-bin", status(RetryInfo(retry_delay=Duration(seconds=2**63 - 1)))),), 60.0),
         ((("grpc-status-details-bin", status(RetryInfo())),), None),
         ((("grpc-status-details-bin", b"\xff\xff"),), None),
         (

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { Metadata, status } from "@grpc/grpc-js";
+import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
 
 import { Access } from "../access.js";
 import { PublishError } from "../errors.js";
 import { withDefaults, type PublisherOptions } from "../options.js";
-import { advise, explain, readFailure, retryDelayMs, type Failure } from "../retry.js";
+import { advise, explain, failureOf, readFailure, retryDelayMs, type Failure } from "../retry.js";
 import { Attempts, REFUSED_MAX_MS, Sender } from "../sender.js";
 
 function message(...fields: [number, Uint8Array | string | number][]): Uint8Array {
@@ -79,10 +79,37 @@ test("the daemon's pause is obeyed, at most a minute", () => {
     [failed(status.UNAVAILABLE, { details: [retryInfo(3600)] }), 60_000],
     [failed(status.UNAVAILABLE, { pushback: "soon" }), undefined],
     [failed(status.UNAVAILABLE, { pushback: "-5" }), undefined],
+    [failed(status.UNAVAILABLE, { details: [retryInfo(-5)] }), 0],
+    [failed(status.UNAVAILABLE, { pushback: "1000000000000" }), 60_000],
+    [failed(status.UNAVAILABLE, { pushback: "9".repeat(400) }), 60_000],
   ];
   for (const [failure, expected] of cases) {
     assert.equal(failure.pauseMs, expected);
   }
+});
+
+test("a request for no pause gets the backoff", () => {
+  const quiet = sender({ logger: { info: () => undefined, warn: () => undefined, error: () => undefined } });
+  for (const failure of [failed(status.UNAVAILABLE, { pushback: "0" }), failed(status.RESOURCE_EXHAUSTED, { details: [retryInfo(-1)] })]) {
+    assert.equal(advise(failure), "repeat");
+    assert.equal(quiet.pauseMs("repeat", failure, new Attempts(), 0, 0.5), 100);
+  }
+});
+
+test("an error of grpc-js without a status of gRPC is unknown, and is repeated", () => {
+  const cases: [unknown, status, string][] = [
+    [new Error("Received compressed message but \"grpc-encoding\" header was identity"), status.UNKNOWN, "compressed"],
+    [{ code: 99, details: "odd", metadata: new Metadata() }, status.UNKNOWN, "odd"],
+    [{ code: NaN }, status.UNKNOWN, ""],
+    [{ code: status.UNIMPLEMENTED, details: "No message received", metadata: new Metadata() }, status.INTERNAL, "No message"],
+  ];
+  for (const [error, code, text] of cases) {
+    const failure = failureOf(error as Partial<ServiceError>);
+    assert.equal(failure.code, code);
+    assert.ok(failure.message.includes(text), failure.message);
+    assert.equal(advise(failure), "repeat");
+  }
+  assert.equal(advise(failureOf({ code: status.UNIMPLEMENTED, details: "unknown service" })), "stop");
 });
 
 test("the pause between repeats grows up to its limit", () => {

@@ -44,7 +44,7 @@ final class Attempts {
       firstAt = now;
     }
     long pause =
-        failure.pause() == null
+        failure.pause() == null || failure.pause().isZero()
             ? retryDelay(failures, Nanos.of(settings.backoff()), Nanos.of(settings.backoffMax()), share)
             : failure.pause().toNanos();
     if (advice == Advice.STOP) {

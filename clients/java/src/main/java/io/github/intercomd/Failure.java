@@ -19,12 +19,16 @@ import java.util.stream.Stream;
  * The error status of a call.
  *
  * @param message the description, and the causes that gRPC keeps apart, in one line
- * @param pause how long the daemon asks to wait, at most a minute; null: it does not ask
+ * @param pause how long the daemon asks to wait, at most a minute; null: it does not ask. One of zero would repeat in a busy
+ *     loop: the publisher uses its own
  * @param forbidden the connection of an ErrorInfo CONNECTION_NOT_ALLOWED; null without one
  */
 record Failure(Status.Code code, String message, Duration pause, String forbidden, Throwable cause) {
   /** The longest pause that a target may request: a wrong header must not stop publishing for hours. */
   static final Duration PUSHBACK_MAX = Duration.ofSeconds(60);
+
+  /** Numbers of milliseconds with more digits exceed the longest pause by far. */
+  private static final int PUSHBACK_DIGITS_MAX = 9;
 
   static final String CONNECTION_NOT_ALLOWED = "CONNECTION_NOT_ALLOWED";
 
@@ -75,7 +79,10 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
 
   private static Duration pushback(Metadata trailers) {
     String value = trailers == null ? null : trailers.get(PUSHBACK);
-    return value != null && value.matches("[0-9]{1,9}") ? Duration.ofMillis(Long.parseLong(value)) : null;
+    if (value == null || !value.matches("[0-9]+")) {
+      return null;
+    }
+    return value.length() > PUSHBACK_DIGITS_MAX ? PUSHBACK_MAX : Duration.ofMillis(Long.parseLong(value));
   }
 
   private static Duration bounded(Duration pause) {

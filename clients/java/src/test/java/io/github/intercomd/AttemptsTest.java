@@ -56,6 +56,14 @@ class AttemptsTest {
   }
 
   @Test
+  void requestForNoPauseGetsTheBackoff() {
+    Failure hasty = new Failure(Status.Code.RESOURCE_EXHAUSTED, "", Duration.ZERO, null, null);
+    Attempts attempts = new Attempts(Publisher.builder("x:1").settings());
+    assertEquals(Advice.REPEAT, hasty.advice());
+    assertEquals(Duration.ofMillis(100).toNanos(), attempts.pause(Advice.REPEAT, hasty, "full", true, 0, 0.5));
+  }
+
+  @Test
   void repeatMaxEndsTheRepeats() {
     Attempts attempts = new Attempts(Publisher.builder("x:1").repeatMax(Duration.ofMinutes(1)).settings());
     for (long seconds : new long[] {0, 59}) {

@@ -87,7 +87,10 @@ class FailureTest {
         Arguments.of(failure(Status.Code.UNAVAILABLE, "", null, retryInfo(3_600_000)), Duration.ofMinutes(1)),
         Arguments.of(failure(Status.Code.UNAVAILABLE, "", "soon"), null),
         Arguments.of(failure(Status.Code.UNAVAILABLE, "", "-5"), null),
-        Arguments.of(failure(Status.Code.UNAVAILABLE, "", "99999999999999999999"), null));
+        Arguments.of(failure(Status.Code.UNAVAILABLE, "", null, retryInfo(-5_000)), Duration.ZERO),
+        Arguments.of(failure(Status.Code.UNAVAILABLE, "", null, retryInfo(Long.MAX_VALUE)), Duration.ofMinutes(1)),
+        Arguments.of(failure(Status.Code.UNAVAILABLE, "", "1000000000000"), Duration.ofMinutes(1)),
+        Arguments.of(failure(Status.Code.UNAVAILABLE, "", "99999999999999999999"), Duration.ofMinutes(1)));
   }
 
   @ParameterizedTest
