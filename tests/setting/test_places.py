@@ -97,6 +97,7 @@ def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, s
         "postgresql://me@db/spool",
         "postgresql:///spool?host=/run/postgresql&port=5433",
         "postgresql://me@one,[::1]:6000,%2Frun%2Fa:/spool?sslmode=require",
+        "postgresql://me@db/spool?sslmode=verify-full&channel_binding=prefer&connect_timeout=10",
     ],
 )
 def test_spool_is_an_engine_and_a_path(text: str) -> None:
@@ -118,6 +119,12 @@ SPOOL = places.spool_url()
         (SPOOL, "mysql://host/db", "names no spool"),
         (SPOOL, "postgresql:host", "has no address"),
         (SPOOL, "postgresql://me:secret@host/db", "put it into spool.password_file"),
+        (SPOOL, "postgresql://me@host/db?password=secret", "holds a secret, password; put it into spool.password_file"),
+        (SPOOL, "postgresql://me@host/db?sslmode=require&sslpassword=x", "holds a secret, sslpassword; give a key"),
+        (SPOOL, "postgresql://me@host/db?channel_binding=require", '"channel_binding=require" cannot be enforced'),
+        (SPOOL, "postgresql://me@host/db?gssencmode=require", "leave gssencmode out"),
+        (SPOOL, "postgresql://me@host/db?sslmode", '"sslmode" is no parameter of a database; write "name=value"'),
+        (SPOOL, "postgresql://me@host/db?sslmode=&port=1", '"sslmode=" is no parameter'),
         (SPOOL, "postgresql://me@[::1/db", "is not a host of a database"),
         (SPOOL, "postgresql://me@one,::1/db", "is not a host of a database"),
         (SPOOL, "postgresql://me@one:65536/db", "with a port up to 65535"),

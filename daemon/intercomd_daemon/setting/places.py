@@ -102,6 +102,14 @@ def _covers(wildcard: str, host: str) -> bool:
     return wildcard == "::" or (wildcard == "0.0.0.0" and ":" not in host)  # noqa: S104  # compared, not bound
 
 
+_SECRET_PARAMETERS = {
+    "password": "put it into spool.password_file",
+    "sslpassword": "give a key without a passphrase, in a file that the daemon alone can read",
+}
+_UNENFORCED = {"channel_binding": ("require",), "gssencmode": ("require",), "sslcertmode": ("require",)}
+"""Values by which libpq demands a protection that the driver does not have."""
+
+
 def spool_url() -> ValueKind:
     """Which engine keeps the spool, and where: `sqlite:PATH`, `postgresql://…`, or `memory:` alone."""
 
@@ -128,6 +136,7 @@ def _check_database(rest: str) -> None:
     if "@" in rest and ":" in rest[2:].rpartition("@")[0]:
         raise ValueError("the URL of the database holds a password; put it into spool.password_file")
     address, _, query = rest[2:].partition("?")
+    _check_parameters(query)
     hosts = address.partition("/")[0].rpartition("@")[2].split(",")
     ports = ",".join(parse_qs(query).get("port", ["0"])).split(",")
     for host in (*hosts, *(f":{port}" for port in ports)):
@@ -136,6 +145,20 @@ def _check_database(rest: str) -> None:
             raise ValueError(
                 f"{shown(host)} is not a host of a database with a port up to {_PORT_MAX}; "
                 'write "host", "host:5432" or "[::1]:5432"'
+            )
+
+
+def _check_parameters(query: str) -> None:
+    """Checks the parameters that the database's driver neither applies nor sends."""
+    for pair in query.split("&") if query else ():
+        name, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise ValueError(f'{shown(pair)} is no parameter of a database; write "name=value"')
+        if name in _SECRET_PARAMETERS:
+            raise ValueError(f"the URL of the database holds a secret, {name}; {_SECRET_PARAMETERS[name]}")
+        if value in _UNENFORCED.get(name, ()):
+            raise ValueError(
+                f"{shown(pair)} cannot be enforced; leave {name} out, and let sslmode=verify-full check the server"
             )
 
 

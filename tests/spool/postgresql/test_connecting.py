@@ -13,13 +13,18 @@ import pytest
 from database.server import Server, server
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.postgresql.connecting import (
+    IGNORED,
     PASSWORD_BYTES_MAX,
     PasswordUnreadable,
     connector,
     hosts_of,
     password,
+    reason_of,
+    without_ignored,
 )
+from intercomd_daemon.spool.postgresql.database_check import check_database
 from intercomd_daemon.spool.postgresql.engine import open_spool
+from intercomd_daemon.spool.postgresql.pooler import SESSIONS
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 Host = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -185,3 +190,64 @@ async def test_pipe_as_the_password_file_blocks_nothing(tmp_path: Path, url: str
     os.mkfifo(tmp_path / "password")
     with pytest.raises(PasswordUnreadable, match="is not a regular file"):
         await connector(PostgresqlSettings(url=url, password_file=str(tmp_path / "password")))()
+
+
+@pytest.mark.parametrize(
+    ("query", "left", "files"),
+    [
+        ("", "", {}),
+        ("?sslmode=require", "?sslmode=require", {}),
+        ("?connect_timeout=3", "", {}),
+        ("?keepalives=1&sslmode=require&channel_binding=prefer", "?sslmode=require", {}),
+        ("?sslrootcert=%2Fa&sslcert=b", "?sslrootcert=%2Fa&sslcert=b", {"sslrootcert": "/a", "sslcert": "b"}),
+    ],
+)
+def test_parameters_that_the_driver_lacks_are_left_out(query: str, left: str, files: dict[str, str]) -> None:
+    assert without_ignored(f"postgresql://me@db/x{query}") == (f"postgresql://me@db/x{left}", files)
+
+
+@pytest.mark.parametrize("name", sorted(IGNORED))
+async def test_url_with_an_ignored_parameter_connects(url: str, name: str) -> None:
+    connection = await connector(PostgresqlSettings(url=f"{url}&{name}=1"))()
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
+async def test_missing_file_of_a_parameter_is_named(url: str, name: str) -> None:
+    with pytest.raises(ConnectionError, match=f"^{name} /nowhere: No such file or directory"):
+        await connector(PostgresqlSettings(url=f"{url}&{name}=/nowhere"))()
+
+
+@pytest.mark.parametrize("of", ["ROLE {role}", "DATABASE {database}"])
+async def test_database_that_is_read_only_names_the_setting(url: str, of: str) -> None:
+    database = url.partition("@/")[2].partition("?")[0]
+    server().psql(f"CREATE ROLE reader_{database} LOGIN", database)
+    altered = of.format(role=f"reader_{database}", database=database)
+    server().psql(f"ALTER {altered} SET default_transaction_read_only = on")
+    with pytest.raises(SpoolUnusable, match="default_transaction_read_only is on"):
+        await open_spool(PostgresqlSettings(url=url.replace("intercomd@", f"reader_{database}@")))
+
+
+@pytest.mark.parametrize("of", ["ROLE {role}", "DATABASE {database}"])
+async def test_too_few_sessions_name_how_many_a_daemon_needs(url: str, of: str) -> None:
+    database = url.partition("@/")[2].partition("?")[0]
+    server().psql(f"CREATE ROLE few_{database} LOGIN", database)
+    altered = of.format(role=f"few_{database}", database=database)
+    server().psql(f"ALTER {altered} CONNECTION LIMIT {SESSIONS - 1}")
+    server().psql(
+        f"GRANT USAGE ON SCHEMA intercomd TO few_{database}; GRANT SELECT ON intercomd.spool TO few_{database}",
+        database,
+    )
+    limited = url.replace("intercomd@", f"few_{database}@")
+    assert "a daemon needs 4 sessions: raise the limit" in await check_database(limited, "")
+
+
+async def test_daemon_has_as_many_sessions_as_it_names(url: str) -> None:
+    spool = await open_spool(PostgresqlSettings(url=url, daemon_id="counted"))
+    counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'intercomd counted'"
+    assert server().psql(counted) == str(SESSIONS)
+    await spool.close()
+
+
+def test_other_errors_name_where_to_look() -> None:
+    assert reason_of(OSError("refused")) == "refused; check spool.url, the network and the database's log"

@@ -48,3 +48,11 @@ async def test_tables_of_another_program_in_the_schema_are_a_problem() -> None:
 async def test_unreadable_password_is_named_with_the_fix(url: str) -> None:
     problem = await check_database(url, "/nowhere/password")
     assert "spool.password_file /nowhere/password: No such file or directory; put the password there" in problem
+
+
+@pytest.mark.parametrize(("encoding", "usable"), [("LATIN1", False), ("WIN1252", False), ("SQL_ASCII", True)])
+async def test_encoding_that_lacks_characters_is_a_problem(encoding: str, usable: bool) -> None:
+    name = f"encoded_{encoding.lower()}"
+    server().psql(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    problem = await check_database(server().url(name), "")
+    assert problem == "" if usable else f"the encoding {encoding}, which lacks characters" in problem

@@ -2,13 +2,14 @@
 
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from intercomd_daemon.spool.postgresql.pooler import NOT_KEPT, STATEMENT_LOST
+from intercomd_daemon.spool.postgresql.pooler import NOT_KEPT, SESSIONS, STATEMENT_LOST
 from intercomd_daemon.spool.postgresql.session import CONNECT_SECONDS, describe, within
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 from intercomd_daemon.watched_file import FileUnusable, WatchedFile
@@ -17,7 +18,7 @@ STATEMENT_SECONDS = 30
 """The server ends a statement after this time, whatever has become of the daemon."""
 LOCK_SECONDS = 5
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""The last one is a standby's, which does not accept writes."""
+_READ_ONLY = "it is a standby, or default_transaction_read_only is on for the server, the database or the role"
 HOST_SECONDS_MIN = 2.0
 """A host of several has this long to answer, so that a silent one leaves time for the next."""
 _FORCE_DURABILITY = (
@@ -27,6 +28,27 @@ _FORCE_DURABILITY = (
 _URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
+IGNORED = frozenset(
+    {
+        "channel_binding",
+        "connect_timeout",
+        "fallback_application_name",
+        "gssencmode",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "load_balance_hosts",
+        "sslcompression",
+        "sslsni",
+    }
+)
+"""Parameters of libpq that the driver would send to the server, which refuses them.
+
+The time limits of a session and the order of hosts are the daemon's own. Values that demand protection, such as
+`channel_binding=require`, are errors of the settings (`setting.places.spool_url`).
+"""
+_FILES = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 PASSWORD_BYTES_MAX = 4096
 """Of a password's file; a longer file is another one."""
 
@@ -44,12 +66,15 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
     """
     session_settings = _session_settings(settings)
     hosts = hosts_of(settings.url)
-    # The driver gets the hosts one by one: Python's parser refuses a list with an IPv6 address behind another host.
-    url = settings.url if len(hosts) == 1 else _URL.sub(r"\g<role>\g<rest>", settings.url)
+    url, files = without_ignored(settings.url)
+    if len(hosts) > 1:
+        # The driver gets them one by one: Python's parser refuses a list with an IPv6 address behind another host.
+        url = _URL.sub(r"\g<role>\g<rest>", url)
     seconds = max(HOST_SECONDS_MIN, CONNECT_SECONDS / len(hosts))
 
     async def connect() -> asyncpg.Connection:
         secret = password(settings.password_file) if settings.password_file else None
+        _check_readable(files)
         failures: list[str] = []
         for host, port in tuple(hosts):  # Other sessions change the order meanwhile.
             try:
@@ -63,9 +88,10 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
                     target_session_attrs=SessionAttribute.read_write,
                 )
             except _FAILURES as error:
-                if len(hosts) == 1 and not isinstance(error, asyncpg.InternalClientError):
+                refuses = isinstance(error, asyncpg.TargetServerAttributeNotMatched)
+                if len(hosts) == 1 and not refuses:
                     raise
-                failures.append(f"{host or 'the host'}: {describe(error)}")
+                failures.append(f"{host or 'the host'}: {_READ_ONLY if refuses else describe(error)}")
             else:
                 hosts.remove((host, port))
                 hosts.insert(0, (host, port))
@@ -73,6 +99,23 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
         raise ConnectionError(f"no host accepts writes: {'; '.join(failures)}")
 
     return connect
+
+
+def without_ignored(url: str) -> tuple[str, dict[str, str]]:
+    """Returns the URL without `IGNORED`, and the files that it names by parameter."""
+    address, mark, query = url.partition("?")
+    pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in IGNORED]
+    files = {name: values[-1] for name, values in parse_qs(query).items() if name in _FILES}
+    return f"{address}{mark if pairs else ''}{'&'.join(pairs)}", files
+
+
+def _check_readable(files: Mapping[str, str]) -> None:
+    """Names the file that cannot be read: the errors of Python's ssl name none."""
+    for name, path in files.items():
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise ConnectionError(f"{name} {path}: {error.strerror}") from error
 
 
 def _lease(settings: PostgresqlSettings) -> int:
@@ -154,6 +197,8 @@ def reason_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, STATEMENT_LOST):
         return NOT_KEPT
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return f"{error}; a daemon needs {SESSIONS} sessions: raise the limit of the server, the database or the role"
     return f"{describe(error)}; check spool.url, the network and the database's log"
 
 

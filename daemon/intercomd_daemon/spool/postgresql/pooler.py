@@ -5,6 +5,7 @@ and commits may be less durable than promised. Connecting and single statements 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,8 @@ from intercomd_daemon.errors import SpoolUnusable
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Fetch = Callable[[str], Awaitable[Any]]
+SESSIONS = 4
+"""Of a daemon."""
 ROUNDS = 3
 """While other clients use the pooler, a session may be the same one again by chance."""
 NOT_KEPT = (
@@ -38,20 +41,19 @@ async def check_sessions_are_kept(sessions: Sequence[Fetch]) -> None:
         raise SpoolUnusable(NOT_KEPT)
 
 
-async def connect_kept(connect: Connect) -> asyncpg.Connection:
-    """Returns a new connection, after checking that it has a session of the database to itself.
+async def connect_kept(connect: Connect, sessions: int = 2) -> asyncpg.Connection:
+    """Returns a new connection, after checking that each of several has a session of the database to itself.
 
     Raises:
         SpoolUnusable: a pooler shares sessions between connections.
     """
-    connection = await connect()
-    try:
-        other = await connect()
-        try:
-            await check_sessions_are_kept([connection.fetchval, other.fetchval])
-        finally:
+    async with AsyncExitStack() as opened:
+        connections = []
+        for _ in range(sessions):
+            connections.append(await connect())
+            opened.callback(connections[-1].terminate)
+        await check_sessions_are_kept([each.fetchval for each in connections])
+        for other in connections[1:]:
             other.terminate()
-    except BaseException:
-        connection.terminate()
-        raise
-    return connection
+        opened.pop_all()
+        return connections[0]

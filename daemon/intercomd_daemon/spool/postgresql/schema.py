@@ -27,6 +27,11 @@ _LOCK = 7_415_501_023
 """The advisory lock of migrations."""
 VERSION_MIN = 140_000
 """PostgreSQL 14."""
+_UNUSABLE_ENCODING = """
+SELECT pg_encoding_to_char(encoding) FROM pg_database
+WHERE datname = current_database() AND pg_encoding_to_char(encoding) NOT IN ('UTF8', 'SQL_ASCII')
+"""
+"""The others lack characters; SQL_ASCII keeps the bytes as they come."""
 
 
 async def check(connection: asyncpg.Connection) -> None:
@@ -37,6 +42,10 @@ async def check(connection: asyncpg.Connection) -> None:
     """
     if int(await connection.fetchval("SHOW server_version_num")) < VERSION_MIN:
         raise SpoolUnusable("the server is older than PostgreSQL 14")
+    if encoding := await connection.fetchval(_UNUSABLE_ENCODING):
+        raise SpoolUnusable(
+            f"the database has the encoding {encoding}, which lacks characters: create one with ENCODING 'UTF8'"
+        )
     for name in ("fsync", "full_page_writes"):
         if await connection.fetchval(f"SHOW {name}") != "on":
             raise SpoolUnusable(f"the server runs with {name} = off and can lose or corrupt envelopes: turn it on")
