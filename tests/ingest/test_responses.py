@@ -7,7 +7,7 @@ from intercomd_daemon.envelope import Finding
 from intercomd_daemon.errors import RequestRefused
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
-from intercomd_daemon.ingest.responses import preview_response, publish_response, stream_response
+from intercomd_daemon.ingest.responses import PreviewedRequest, preview_response, publish_response, stream_response
 from intercomd_daemon.spool.rows import LogUsage, Usage
 
 USAGE = Usage({"default": LogUsage(normal=2, bulk=1, oldest_accept_time=90.0), "eu": LogUsage()}, 50, 200, "")
@@ -83,7 +83,7 @@ def test_largest_batch_fits_with_a_violation_each() -> None:
 
 
 def test_preview_has_the_requests() -> None:
-    response = preview_response([(accepted(), [("POST", "/events", "{}")]), (accepted(), ())])
+    response = preview_response([(accepted(), [PreviewedRequest("POST", "/events", "{}")]), (accepted(), ())])
     assert list(response.previews[0].requests) == [pb.HttpRequest(method="POST", path="/events", json_body="{}")]
     assert [preview.result.envelope_id for preview in response.previews] == ["e-1", "e-1"]
     assert not response.previews[1].requests
@@ -93,5 +93,5 @@ def test_preview_has_the_requests() -> None:
 def test_preview_above_the_limit_is_refused() -> None:
     body = "x" * (PREVIEW_BYTES_MAX // 2)
     with pytest.raises(RequestRefused) as refused:
-        preview_response([(accepted(), [("POST", "/events", body)])] * 2)
+        preview_response([(accepted(), [PreviewedRequest("POST", "/events", body)])] * 2)
     assert refused.value.field == "envelopes"

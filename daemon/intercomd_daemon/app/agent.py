@@ -12,6 +12,7 @@ from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.forward.worker import ForwardObserver, ForwardWorker
 from intercomd_daemon.ingest.accept import Decide
 from intercomd_daemon.ingest.forwarding import decide_forwarded
+from intercomd_daemon.ingest.responses import PreviewedRequest
 from intercomd_daemon.ingest.service import Upstream
 from intercomd_daemon.spool.base import Outflow, Spool
 
@@ -71,7 +72,7 @@ class Agent:
             settings.name, agent_id, held.outflow, self._gateway, observer, paused=paused, wall=spool.now
         )
 
-    def preview(self, _envelope: AcceptedEnvelope, _settings: ConnectionSettings) -> list[tuple[str, str, str]]:
+    def preview(self, _envelope: AcceptedEnvelope, _settings: ConnectionSettings) -> list[PreviewedRequest]:
         """Returns nothing: the gateway previews."""
         return []
 

@@ -210,5 +210,5 @@ class Connections:
         return worker.lane_state(lane, key) if worker else None
 
     def preview(self, name: str, envelope: AcceptedEnvelope) -> Sequence[PreviewedRequest]:
-        """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
+        """Returns the calls that would be made for an envelope."""
         return self.destination.preview(envelope, self._settings[name])

@@ -82,7 +82,7 @@ class Destination(Protocol):
         ...
 
     def preview(self, envelope: AcceptedEnvelope, settings: ConnectionSettings) -> Sequence[PreviewedRequest]:
-        """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
+        """Returns the calls that would be made for an envelope."""
         ...
 
     async def close(self) -> None:

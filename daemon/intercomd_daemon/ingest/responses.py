@@ -4,6 +4,7 @@ A response above the limit loses adjustments first, then all violations of an en
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
+from typing import NamedTuple
 
 from intercomd.v1.ingest_pb2 import (
     EnvelopePreview,
@@ -20,12 +21,17 @@ from intercomd_daemon.ingest.limits import PREVIEW_BYTES_MAX, RESPONSE_BYTES_MAX
 from intercomd_daemon.rpc.spool_status import fill_spool_status
 from intercomd_daemon.spool.rows import Usage
 
-PreviewedRequest = tuple[str, str, str]
-"""Method, path and JSON body of a call to Intercom."""
-
 _ACCEPTED = Disposition.ACCEPTED  # A member of an enum costs a call each time it is read from its class.
 _OTHER_BYTES = 16 * 1024
 """Reserved in a response for everything but the results."""
+
+
+class PreviewedRequest(NamedTuple):
+    """A call to Intercom that would be made."""
+
+    method: str
+    path: str
+    json_body: str
 
 
 def publish_response(results: Sequence[Decision], usage: Usage, now: float) -> PublishResponse:
@@ -59,8 +65,8 @@ def preview_response(previews: Iterable[tuple[Decision, Sequence[PreviewedReques
     for result, requests in previews:
         preview = EnvelopePreview()
         _fill(preview.result, result)
-        for method, path, body in requests:
-            preview.requests.append(HttpRequest(method=method, path=path, json_body=body))
+        for each in requests:
+            preview.requests.append(HttpRequest(method=each.method, path=each.path, json_body=each.json_body))
         size += preview.ByteSize()
         if size > PREVIEW_BYTES_MAX:
             text = f"response of {size} bytes or more, limit {PREVIEW_BYTES_MAX}: preview fewer envelopes at once"

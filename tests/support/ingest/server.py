@@ -16,6 +16,7 @@ from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Acceptor
 from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.responses import PreviewedRequest
 from intercomd_daemon.ingest.service import SERVICE, IngestService
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
@@ -28,8 +29,8 @@ TIMEOUT_SECONDS = 60
 OPTIONS = [("grpc.max_receive_message_length", 4 * LIMITS.request_bytes_max), ("grpc.max_send_message_length", -1)]
 
 
-def preview(connection: str, envelope: AcceptedEnvelope) -> list[tuple[str, str, str]]:
-    return [("POST", "/events", f'{{"{connection}":"{event.name}"}}') for event in envelope.events]
+def preview(connection: str, envelope: AcceptedEnvelope) -> list[PreviewedRequest]:
+    return [PreviewedRequest("POST", "/events", f'{{"{connection}":"{event.name}"}}') for event in envelope.events]
 
 
 class Served:
