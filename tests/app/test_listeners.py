@@ -40,7 +40,7 @@ async def test_listener_is_not_serving_until_it_is_switched_on(tmp_path: Path) -
             health = health_pb2_grpc.HealthStub(channel)
             answers = []
             for serving in (False, True):
-                listener.health.switch(serving=serving)
+                listener.health.set_serving(serving=serving)
                 answers.append((await health.Check(health_pb2.HealthCheckRequest())).status)
             assert answers == [health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING]
     await listener.close(None)

@@ -39,7 +39,7 @@ async def test_listeners_open_together_or_not_at_all(tmp_path: Path, taken: str)
     assert opened.grpc_address == f"unix:{path}"
     assert opened.http_address.startswith("127.0.0.1:")
     assert not opened.http_address.endswith(":0")
-    opened.health.switch(serving=True)
+    opened.health.set_serving(serving=True)
     assert await health_of(opened.grpc_address) == 1
     await opened.close()
 

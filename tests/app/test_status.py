@@ -25,7 +25,7 @@ async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
     status = daemon_of(settings(tmp_path, "memory:"))[0].status
     assert status.checks() == [HealthCheck("spool", moves=True)]
     spool = BusySpool()
-    status.use(spool)
+    status.set_spool(spool)
     assert status.checks() == [HealthCheck("spool", moves=True)]
     spool.seconds = STALLED_SECONDS + 1
     assert status.checks() == [HealthCheck("spool", moves=False, detail="a commit has been under way for 61 s")]
@@ -34,19 +34,19 @@ async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
 
 async def test_spool_that_is_closed_while_the_daemon_serves_is_no_progress(tmp_path: Path) -> None:
     status = daemon_of(settings(tmp_path, "memory:"))[0].status
-    status.switch(serving=True)
+    status.set_serving(serving=True)
     assert not status.alive()
-    status.switch(serving=False)
+    status.set_serving(serving=False)
     assert status.alive()
 
 
 async def test_health_of_a_listener_follows_the_status(tmp_path: Path) -> None:
     status = daemon_of(settings(tmp_path, "memory:"))[0].status
     health = Health(())
-    status.show(health)
-    status.switch(serving=True)
+    status.add_health(health)
+    status.set_serving(serving=True)
     assert (health.alive(), health._status) == (False, 1)
-    status.switch(serving=False)
+    status.set_serving(serving=False)
     assert (health.alive(), health._status) == (True, 2)
 
 

@@ -41,9 +41,9 @@ async def test_health_is_serving_only_while_switched_on(service: str) -> None:
     asked = health_pb2.HealthCheckRequest(service=service)
     async with _served() as served:
         assert (await served.stub.Check(asked)).status == NOT_SERVING
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         assert (await served.stub.Check(asked)).status == SERVING
-        served.health.switch(serving=False)
+        served.health.set_serving(serving=False)
         assert (await served.stub.Check(asked)).status == NOT_SERVING
 
 
@@ -54,12 +54,12 @@ async def test_liveness_follows_progress_alone() -> None:
     async with _served() as served:
         served.health.alive = lambda: alive[0]
         assert (await served.stub.Check(asked)).status == SERVING
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         watch = served.stub.Watch(asked)
         assert (await watch.read()).status == SERVING
         alive[0] = False
         assert (await served.stub.Check(asked)).status == NOT_SERVING
-        served.health.switch(serving=False)
+        served.health.set_serving(serving=False)
         assert (await watch.read()).status == NOT_SERVING
 
 
@@ -101,7 +101,7 @@ async def test_service_of_another_listener_is_not_found() -> None:
 
 async def test_health_list_names_every_service_of_the_listener() -> None:
     async with _served() as served:
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         listed = await served.stub.List(health_pb2.HealthListRequest())
     found = {name: answer.status for name, answer in listed.statuses.items()}
     assert found == dict.fromkeys(("", SERVICE, LIVENESS, READINESS), SERVING)
@@ -111,9 +111,9 @@ async def test_health_watcher_sees_each_change_and_the_end() -> None:
     async with _served() as served:
         watch = served.stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert (await watch.read()).status == NOT_SERVING
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         assert (await watch.read()).status == SERVING
-        served.health.switch(serving=False)
+        served.health.set_serving(serving=False)
         assert (await watch.read()).status == NOT_SERVING
         served.health.close()
         assert await watch.code() is grpc.StatusCode.UNAVAILABLE
@@ -127,7 +127,7 @@ async def test_health_watcher_of_an_unknown_service_waits() -> None:
 
 async def test_close_notifies_health_watchers_before_they_end() -> None:
     async with _served() as served:
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         watch = served.stub.Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == SERVING
         served.health.close()
@@ -138,9 +138,9 @@ async def test_close_notifies_health_watchers_before_they_end() -> None:
 async def test_closed_health_service_stays_not_serving() -> None:
     """A new watch ends with that."""
     async with _served() as served:
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         served.health.close()
-        served.health.switch(serving=True)
+        served.health.set_serving(serving=True)
         assert (await served.stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
         watch = served.stub.Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == NOT_SERVING

@@ -147,7 +147,7 @@ class Daemon:
             self._security.operations,
             self._security.http_guard,
         )
-        self.status.show(self._operations.health)
+        self.status.add_health(self._operations.health)
         self._logger.info("operations", http=self._operations.http_address, grpc=self._operations.grpc_address)
 
     async def _open_spool(self) -> Spool | None:
@@ -163,7 +163,7 @@ class Daemon:
             await asyncio.gather(opening, return_exceptions=True)
             return None
         spool = opening.result()
-        self.status.use(spool)
+        self.status.set_spool(spool)
         spool.on_discard(self._report.on_outcomes)
         join_fleet(spool.fleet, self._settings, self._report.wake)
         return spool
@@ -203,7 +203,7 @@ class Daemon:
         try:
             channelz = settings.operations.channelz
             listener = await open_ingest(service, settings.ingest, self._security.ingest, channelz=channelz)
-            self.status.show(listener.health)
+            self.status.add_health(listener.health)
             self._announce(spool, acceptor, service, stop, ", ".join(listener.addresses))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await stop.run(listener)
@@ -251,7 +251,7 @@ class Daemon:
         )
         serving = f"serving {addresses}"
         self.operators.serve(stop, Reload(self._settings, self._load, parts, self._signal, self._systemd, serving))
-        self.status.switch(serving=True)
+        self.status.set_serving(serving=True)
         connections = ", ".join(self._settings.connections)
         self._logger.info("serving", version=__version__, ingest=addresses, connections=connections)
         self._systemd.ready(serving)
@@ -272,7 +272,7 @@ class Daemon:
         # servers. So drop the reference now.
         self._operations = None
         if spool is not None:
-            self.status.use(None)
+            self.status.set_spool(None)
             await spool.close()
         if self._traces is not None:
             await self._signal.wait_at_most(self._traces.close(), TRACES_SECONDS)

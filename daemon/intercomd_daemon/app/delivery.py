@@ -6,7 +6,6 @@ from hashlib import blake2b
 
 from intercomd_daemon.app.held_workspace import HeldWorkspace
 from intercomd_daemon.connection import ConnectionSettings, RateSettings
-from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access import Grant, read_access
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
@@ -20,10 +19,9 @@ from intercomd_daemon.deliver.worker import Worker
 from intercomd_daemon.envelope import AcceptedEnvelope
 from intercomd_daemon.ingest.accept import Decide
 from intercomd_daemon.ingest.decide import decide
+from intercomd_daemon.ingest.responses import PreviewedRequest
 from intercomd_daemon.ingest.service import Upstream
 from intercomd_daemon.spool.base import Outflow, Spool
-
-__all__ = ["Delivery", "complete_row"]
 
 
 class Delivery:
@@ -94,10 +92,10 @@ class Delivery:
         client = IntercomClient(settings, self._tokens[settings.name], CONNECTIONS_MAX, outflow.check_held)
         return Worker(settings, outflow, client, pace, observer, paused=paused, clock=Clock(wall=spool.now))
 
-    def preview(self, envelope: AcceptedEnvelope, settings: ConnectionSettings) -> list[tuple[str, str, str]]:
-        """Returns the (method, path, JSON body) of each call that would be made for an envelope."""
+    def preview(self, envelope: AcceptedEnvelope, settings: ConnectionSettings) -> list[PreviewedRequest]:
+        """Returns the calls that would be made for an envelope."""
         calls = preview(envelope, settings, time.time())
-        return [(request.call.method, request.path, request.body.decode()) for request in calls]
+        return [PreviewedRequest(each.call.method, each.path, each.body.decode()) for each in calls]
 
     async def close(self) -> None:
         """Does nothing: each worker closes its client."""

@@ -93,7 +93,7 @@ class Performer:
 
     async def _complete(self, name: str, key: int, complete: Complete) -> Outcome | None:
         """Ends an envelope of a connection without a worker."""
-        from intercomd_daemon.app.delivery import complete_row  # noqa: PLC0415 - an agent does not load it
+        from intercomd_daemon.deliver.give_up import complete_row  # noqa: PLC0415 - an agent does not load it
 
         settings = self._workers.settings_of(name)
         found = await self._waiting_row(key)

@@ -26,19 +26,19 @@ class Status:
         self._spool: Spool | None = None
         self._listeners: list[Health] = []
 
-    def show(self, health: Health) -> None:
-        """Shows the status at a listener from now on, from the next `switch` on also whether the daemon serves."""
+    def add_health(self, health: Health) -> None:
+        """Keeps the health of a listener up to date: its liveness from now on, SERVING from the next `set_serving`."""
         health.alive = self.alive
         self._listeners.append(health)
 
-    def switch(self, *, serving: bool) -> None:
-        """Notes whether the daemon accepts envelopes, and shows it at every listener."""
+    def set_serving(self, *, serving: bool) -> None:
+        """Sets whether the daemon accepts envelopes, in the health of every listener too."""
         self._state = DaemonState.SERVING if serving else DaemonState.DRAINING
         for health in self._listeners:
-            health.switch(serving=serving)
+            health.set_serving(serving=serving)
 
-    def use(self, spool: Spool | None) -> None:
-        """Notes that the spool was opened; None: that it is about to be closed."""
+    def set_spool(self, spool: Spool | None) -> None:
+        """Sets the open spool; None: it is about to be closed."""
         self._spool = spool
 
     def archive(self) -> Spool:

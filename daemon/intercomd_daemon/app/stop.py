@@ -126,7 +126,7 @@ class Stop:
         await asyncio.shield(self._refusing)
 
     async def _linger_and_refuse(self) -> None:
-        self._status.switch(serving=False)
+        self._status.set_serving(serving=False)
         self._logger.info("draining")
         await self._signal.wait_at_most(asyncio.Event().wait(), self._settings.linger_seconds)
         self._service.drain()

@@ -21,10 +21,11 @@ class DaemonState(IntEnum):
 
 
 class HealthCheck(NamedTuple):
-    """Whether one part of the daemon is alive: the spool's writer, a connection's worker."""
+    """Whether one part of the daemon makes progress: the spool's writer, a connection's worker."""
 
     name: str
     moves: bool
+    """The name that `/healthz` shows."""
     detail: str = ""
     """For a person, without any user's data."""
 

@@ -46,7 +46,7 @@ class Health(health_pb2_grpc.HealthServicer):
         self._closed = False
         self._wakes: set[asyncio.Event] = set()
 
-    def switch(self, serving: bool) -> None:
+    def set_serving(self, *, serving: bool) -> None:
         """Sets SERVING or NOT_SERVING and informs the watchers; has no effect once closed."""
         if not self._closed:
             self._status = _Answer.SERVING if serving else _Answer.NOT_SERVING
@@ -54,7 +54,7 @@ class Health(health_pb2_grpc.HealthServicer):
 
     def close(self) -> None:
         """Sets NOT_SERVING for good and ends the watches; call it before the server is stopped."""
-        self.switch(serving=False)
+        self.set_serving(serving=False)
         self._closed = True
         self._wake()
 
