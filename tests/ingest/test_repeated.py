@@ -1,6 +1,15 @@
+import pytest
+
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
-from intercomd_daemon.ingest.repeated import MESSAGE_KEPT_MAX, VIOLATIONS_KEPT_MAX, pack_results, results_of
+from intercomd_daemon.ingest.decoded import Forwarder
+from intercomd_daemon.ingest.repeated import (
+    MESSAGE_KEPT_MAX,
+    VIOLATIONS_KEPT_MAX,
+    ForwardedRequest,
+    pack_results,
+    results_of,
+)
 from intercomd_daemon.spool.forwarded import Forwarded
 
 
@@ -54,3 +63,37 @@ def test_long_violations_are_cut() -> None:
 
 def test_results_of_another_release_are_left_out() -> None:
     assert results_of(Forwarded("edge", "agent-1", "default", 1, b"?")) == {}
+
+
+def request(sequence: int, remembered: Forwarded | None) -> ForwardedRequest:
+    return ForwardedRequest(Forwarder("agent-1", sequence), "edge", "default", remembered)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "sequence", "earlier", "remembers"),
+    [
+        (None, 7, [], True),
+        (6, 7, [], True),
+        (7, 7, ["a"], True),
+        (8, 7, [], False),
+    ],
+    ids=["first", "next", "repeat", "late"],
+)
+def test_request_is_compared_with_the_one_that_the_spool_remembers(
+    remembered: int | None, sequence: int, earlier: list[str], *, remembers: bool
+) -> None:
+    data = pack_results([accepted("a")], ())
+    last = None if remembered is None else Forwarded("edge", "agent-1", "default", remembered, data)
+    forwarded = request(sequence, last)
+    decisions = [accepted("a"), accepted("b")]
+    assert list(forwarded.earlier) == earlier
+    assert [each.envelope_id for each in forwarded.first_decided(decisions)] == (["b"] if earlier else ["a", "b"])
+    kept = forwarded.to_remember(decisions)
+    assert (kept is not None) == remembers
+    if kept is not None:
+        assert (kept.key, kept.sequence) == (("edge", "agent-1", "default"), sequence)
+
+
+def test_repeat_without_further_envelopes_is_not_stored_again() -> None:
+    last = Forwarded("edge", "agent-1", "default", 7, pack_results([accepted("a")], ()))
+    assert request(7, last).to_remember([accepted("a")]) is None

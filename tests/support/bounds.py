@@ -87,7 +87,6 @@ BOUNDS = {
     "ingest.accept._Request.decisions": _ONE_CALL,
     "ingest.accept._Request.indexes": _ONE_CALL,
     "ingest.accept._Request.refusals": _ONE_CALL,
-    "ingest.accept._Request.repeated": _ONE_CALL,
     "ingest.accept._Request.rows": _ONE_CALL,
     "ingest.accept._Request.unshifted": _ONE_CALL,
     "ingest.contact_update._Builder.times": "limits.user_attributes_max",

@@ -5,7 +5,7 @@ regularly, so that it does not block the event loop.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -20,7 +20,7 @@ from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.refusal import refusal_of
-from intercomd_daemon.ingest.repeated import pack_results, results_of
+from intercomd_daemon.ingest.repeated import ForwardedRequest
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.spool.base import Intake
@@ -61,12 +61,8 @@ class _Request:
     caller: Caller
     traceparent: str
     """Of the call's metadata, for envelopes without one of their own."""
-    connection: str = ""
-    """The only connection of a request that an agent forwards; empty: a sender's request."""
-    repeated: Mapping[str, Decision] = field(default_factory=dict)
-    """The decisions that an earlier attempt of a forwarded request got, by envelope id."""
-    newest: bool = True
-    """Whether the spool knows no later request of the agent for this connection."""
+    forwarded: ForwardedRequest | None = None
+    """What the spool remembers of its agent; None: a sender's request."""
     decisions: list[Decision] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     """What the trail keeps of each rejected or skipped envelope."""
@@ -141,8 +137,8 @@ class Acceptor:
             await self._decide_all(envelopes, request)
             # 3. One append for the request, all or nothing. It returns after the sync.
             decided = self._clock()
-            forwarded = _to_keep(request, forwarder) if forwarder is not None else None
-            keys = await self._append(request, forwarded) if request.rows or forwarded else []
+            to_remember = request.forwarded.to_remember(request.decisions) if request.forwarded else None
+            keys = await self._append(request, to_remember) if request.rows or to_remember else []
             if request.refusals:
                 self._spool.keep_refusals(request.refusals)
         finally:
@@ -151,32 +147,22 @@ class Acceptor:
         results = _with_duplicates(request, keys)
         # 5. Logs and metrics come after the response, which the caller writes in this turn of the event loop.
         times = AcceptTimes(received, decided, self._clock() if keys else 0.0)
-        new = [each for each in results if each.envelope_id not in request.repeated] if request.repeated else results
+        new = request.forwarded.first_decided(results) if request.forwarded else results
         asyncio.get_running_loop().call_soon(self._report.on_decisions, new, request.refusals, times)
         return results
 
     async def _recall(
         self, request: _Request, envelopes: Iterable[DecodedEnvelope], forwarder: Forwarder
     ) -> Iterable[DecodedEnvelope]:
-        """Adds to a forwarded request what the spool knows of its agent; returns the envelopes, unread.
-
-        There are three cases, by the sequence of the last request that the spool remembers:
-
-        1. An earlier one, or none: this request is new, and its results replace those.
-        2. The same: this is a repeat. Its envelopes get their decisions, whatever the duplicate window knows.
-        3. A later one: the agent has given this request up, and it was late on the way. The duplicate window decides,
-           and the results of the later one stay.
-        """
+        """Adds to a forwarded request what the spool remembers of its agent; returns the envelopes, unread."""
         spool_id = self._spool.usage().spool_id
         if forwarder.spool_id not in {"", spool_id}:
             raise SpoolChanged(spool_id)
         remaining = iter(envelopes)
         first = next(remaining)
-        kept = await self._spool.forwarded(request.caller.name, forwarder.agent_id, first.connection)
-        request.connection = first.connection
-        if kept is not None and kept.sequence == forwarder.sequence:
-            request.repeated = results_of(kept)
-        request.newest = kept is None or kept.sequence <= forwarder.sequence
+        caller, connection = request.caller.name, first.connection
+        remembered = await self._spool.forwarded(caller, forwarder.agent_id, connection)
+        request.forwarded = ForwardedRequest(forwarder, caller, connection, remembered)
         return chain((first,), remaining)
 
     async def check(self, envelopes: Iterable[DecodedEnvelope], caller: Caller = ANYONE) -> list[Decision]:
@@ -198,15 +184,16 @@ class Acceptor:
     ) -> None:
         """Decides each envelope; allocates seconds and makes the rows, unless nothing will be appended."""
         connections, now, caller, traceparent = request.connections, request.now, request.caller, request.traceparent
-        decisions, rows, repeated = request.decisions, request.rows, request.repeated
+        decisions, rows = request.decisions, request.rows
+        only, earlier = (request.forwarded.connection, request.forwarded.earlier) if request.forwarded else ("", {})
         time = asyncio.get_running_loop().time
         turn_ends = time() + TURN_SECONDS
         expanded_bytes = 0
         for chunk in _chunks(envelopes):
             for envelope in chunk:
-                _check_connection(envelope.connection, caller, request.connection)
-                if repeated and (earlier := repeated.get(envelope.envelope_id)) is not None:
-                    decisions.append(earlier)
+                _check_connection(envelope.connection, caller, only)
+                if earlier and (repeated := earlier.get(envelope.envelope_id)) is not None:
+                    decisions.append(repeated)
                     continue
                 decision = self._decide(envelope, connections, now, caller.name, traceparent)
                 accepted = decision.accepted
@@ -216,7 +203,7 @@ class Acceptor:
                     if len(operations) > 1 and type(operations[-2]) is TrackEvent:
                         expanded_bytes = _expanded(expanded_bytes, accepted)
                     if to_append:
-                        decision, row = self._enter(len(rows), decision, accepted, request)
+                        decision, row = self._make_row(len(rows), decision, accepted, request)
                         request.indexes.append(len(decisions))
                         rows.append(row)
                 else:
@@ -226,7 +213,7 @@ class Acceptor:
                 await asyncio.sleep(PAUSE_SECONDS)
                 turn_ends = time() + TURN_SECONDS
 
-    def _enter(
+    def _make_row(
         self, place: int, decision: Decision, envelope: AcceptedEnvelope, request: _Request
     ) -> tuple[Decision, Incoming]:
         """Allocates seconds to the events, and returns the decision with their final times and the row to append.
@@ -237,12 +224,11 @@ class Acceptor:
         The decision does not hold the envelope any longer. The next envelope then uses its memory, which is in the
         processor's caches; the memory of a whole request is not.
         """
-        name, priority, recognised = decision.connection, decision.priority, decision.recognised
-        lane = lane_of(envelope.customer_id, envelope.email)
+        name, lane = decision.connection, lane_of(envelope.customer_id, envelope.email)
         event_time = decision.event_time
         pairs: tuple[tuple[int, int], ...] = ()
         events = envelope.events
-        if events and recognised and request.connections[name].same_second == "shift":
+        if events and decision.recognised and request.connections[name].same_second == "shift":
             latest = int(request.now) + CLOCK_SKEW_SECONDS
             allocation = self._seconds.allocate(name, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
@@ -252,20 +238,26 @@ class Acceptor:
                 operations = replace_events(envelope.operations, allocation.events)
                 adjustments = envelope.adjustments + allocation.findings
                 envelope = replace(envelope, operations=operations, adjustments=adjustments)
-        envelope_id = envelope.envelope_id
-        row = Incoming(name, priority, lane, envelope_id, pack(envelope), recognised, pairs, envelope.email)
+        row = Incoming(
+            connection=name,
+            priority=decision.priority,
+            lane=lane,
+            envelope_id=envelope.envelope_id,
+            data=pack(envelope),
+            recognised=decision.recognised,
+            seconds=pairs,
+            email=envelope.email,
+        )
         decided = Decision(
-            envelope_id,
+            envelope.envelope_id,
             name,
             decision.disposition,
-            (),
-            envelope.adjustments,
-            decision.adjustments_omitted,
-            priority,
-            recognised,
-            None,
-            event_time,
-            envelope.traceparent,
+            adjustments=envelope.adjustments,
+            adjustments_omitted=decision.adjustments_omitted,
+            priority=decision.priority,
+            recognised=decision.recognised,
+            event_time=event_time,
+            traceparent=envelope.traceparent,
         )
         return decided, row
 
@@ -292,8 +284,8 @@ class Acceptor:
             if not taken.isdisjoint(key for key, _ in row.seconds):
                 envelope = request.unshifted.get(place) or unpack(row.data, AcceptedEnvelope)
                 index = request.indexes[place]
-                entered = self._enter(place, request.decisions[index], envelope, request)
-                request.decisions[index], request.rows[place] = entered
+                made = self._make_row(place, request.decisions[index], envelope, request)
+                request.decisions[index], request.rows[place] = made
 
 
 def _check_connection(name: str, caller: Caller, only: str) -> None:
@@ -303,17 +295,6 @@ def _check_connection(name: str, caller: Caller, only: str) -> None:
     if only and name != only:
         text = "a forwarded request has envelopes of several connections: forward each by itself"
         raise RequestRefused("envelopes", text)
-
-
-def _to_keep(request: _Request, forwarder: Forwarder) -> Forwarded | None:
-    """Returns what the spool is to remember of a forwarded request.
-
-    None: it remembers all of it already, or a later request, whose results stay.
-    """
-    if not request.newest or all(each.envelope_id in request.repeated for each in request.decisions):
-        return None
-    data = pack_results(request.decisions, request.repeated)
-    return Forwarded(request.caller.name, forwarder.agent_id, request.connection, forwarder.sequence, data)
 
 
 def _chunks(envelopes: Iterable[DecodedEnvelope]) -> Iterator[list[DecodedEnvelope]]:

@@ -64,14 +64,13 @@ def decide(
         envelope_id,
         connection.name,
         _ACCEPTED,
-        (),
-        adjustments,
-        found.adjustments_omitted,
-        envelope.priority,
-        envelope.recognised,
-        accepted,
-        events[0].created_at if events else None,
-        traceparent,
+        adjustments=adjustments,
+        adjustments_omitted=found.adjustments_omitted,
+        priority=envelope.priority,
+        recognised=envelope.recognised,
+        accepted=accepted,
+        event_time=events[0].created_at if events else None,
+        traceparent=traceparent,
     )
 
 

@@ -1,4 +1,4 @@
-"""The results that a repeat of a forwarded request gets, packed for the spool and read back. Pure.
+"""A request that an agent forwards: which of its envelopes repeat an earlier attempt, and their results then. Pure.
 
 Texts are cut: an agent shows them as the reasons of its dead letters.
 """
@@ -9,6 +9,7 @@ import msgspec
 
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
+from intercomd_daemon.ingest.decoded import Forwarder
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.forwarded import Forwarded
 
@@ -27,6 +28,44 @@ class _Result(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class _Results(msgspec.Struct, frozen=True, array_like=True):
     results: tuple[_Result, ...]
     """In the order of the request; those with the disposition ACCEPTED are the rows of its append."""
+
+
+class ForwardedRequest:
+    """A forwarded request, beside the last request of its agent for its connection that the spool remembers.
+
+    There are three cases, by the sequence of that request:
+
+    1. An earlier one, or none: this request is new, and its results replace those.
+    2. The same: this is a repeat. Its envelopes get their decisions, whatever the duplicate window knows.
+    3. A later one: the agent has given this request up, and it was late on the way. The duplicate window decides, and
+       the results of the later one stay.
+    """
+
+    def __init__(self, forwarder: Forwarder, caller: str, connection: str, remembered: Forwarded | None) -> None:
+        """`connection` is the one that the request is for: agents forward each by itself."""
+        self._forwarder = forwarder
+        self._caller = caller
+        self._is_late = remembered is not None and remembered.sequence > forwarder.sequence
+        self.connection = connection
+        earlier: Mapping[str, Decision] = {}
+        if remembered is not None and remembered.sequence == forwarder.sequence:
+            earlier = results_of(remembered)
+        self.earlier = earlier
+        """The decisions of an earlier attempt, by envelope id."""
+
+    def first_decided(self, decisions: Sequence[Decision]) -> Sequence[Decision]:
+        """Returns the decisions that no earlier attempt got."""
+        return [each for each in decisions if each.envelope_id not in self.earlier] if self.earlier else decisions
+
+    def to_remember(self, decisions: Sequence[Decision]) -> Forwarded | None:
+        """Returns what the spool is to remember of the request.
+
+        None: it remembers all of it already, or a later request, whose results stay.
+        """
+        if self._is_late or all(each.envelope_id in self.earlier for each in decisions):
+            return None
+        data = pack_results(decisions, self.earlier)
+        return Forwarded(self._caller, self._forwarder.agent_id, self.connection, self._forwarder.sequence, data)
 
 
 def pack_results(decisions: Sequence[Decision], repeated: Container[str]) -> bytes:
