@@ -15,6 +15,8 @@ from intercomd_daemon.operations.http import HttpListener, listen_http
 from intercomd_daemon.rpc.tls import ServerTls
 from tls.certificates import Files, ssl_context
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -22,7 +24,7 @@ async def come(listener: HttpListener) -> tuple[Connection, bytes]:
     """A connection, and the first line of what is said on it; nothing where it is closed."""
     host, _, port = listener.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    writer.write(REQUEST)
     try:
         return (reader, writer), await reader.readline()
     except ConnectionError:
@@ -30,20 +32,39 @@ async def come(listener: HttpListener) -> tuple[Connection, bytes]:
 
 
 @pytest.mark.fills("operations.connection_limiter.CONNECTIONS_MAX")
-async def test_connection_over_the_limit_is_closed_at_once() -> None:
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", REQUEST], ids=["nothing", "half a request", "a request"])
+async def test_further_connection_takes_the_place_of_the_longest_silent_one(sent: bytes) -> None:
     listener = await listen_http(hello, ["127.0.0.1:0"])
-    guests = [await come(listener) for _ in range(CONNECTIONS_MAX)]
-    assert {said for _, said in guests} == {b"HTTP/1.1 200 OK\r\n"}
-    (_, refused), said = await come(listener)
-    assert said == b""
-    (_, leaving), _ = guests.pop()
-    leaving.close()
-    async with asyncio.timeout(60):
-        while not said:
-            refused.close()
-            (_, refused), said = await come(listener)
-    guests.append(((_, refused), said))
-    for (_, writer), _ in guests:
+    host, _, port = listener.addresses[0].rpartition(":")
+    silent = [await asyncio.open_connection(host, int(port)) for _ in range(CONNECTIONS_MAX - 1)]
+    for _, writer in silent:
+        writer.write(sent)
+    (reader, writer), line = await come(listener)
+    assert line == OK
+    for _ in range(2 * CONNECTIONS_MAX):  # Each ends one that was silent for longer than the first guest.
+        (_, further), line = await come(listener)
+        assert line == OK
+        further.close()
+        await reader.readuntil(b"hello")
+        writer.write(REQUEST)
+        assert await reader.readline() == OK
+    writer.close()
+    for _, writer in silent:
+        writer.close()
+    await listener.close()
+
+
+@pytest.mark.parametrize("length", [1, 1 << 20])
+async def test_peers_that_read_no_response_leave_their_places(length: int) -> None:
+    async def large(_request: BaseRequest) -> Response:
+        return Response(body=b"x" * length)
+
+    listener = await listen_http(large, ["127.0.0.1:0"])
+    peers = [(await come(listener))[0] for _ in range(2 * CONNECTIONS_MAX)]
+    last, line = await come(listener)
+    assert line == OK
+    assert len(listener._limiter._open) <= CONNECTIONS_MAX
+    for _, writer in (*peers, last):
         writer.close()
     await listener.close()
 
@@ -52,32 +73,25 @@ async def hello(_request: BaseRequest) -> Response:
     return Response(text="hello")
 
 
-async def test_connections_in_their_handshake_count(tmp_path: Path) -> None:
-    """A peer that connects and sends nothing takes a place, and leaves it when it goes."""
+@pytest.mark.parametrize("sent", [b"", b"no TLS at all\r\n" * 10], ids=["nothing", "no TLS"])
+async def test_handshakes_count_and_leave_their_places(tmp_path: Path, sent: bytes) -> None:
     files = Files(tmp_path)
     tls = ServerTls(files.settings)
     tls.load()
     listener = await listen_http(hello, ["127.0.0.1:0"], tls=lambda: tls.context)
     host, _, port = listener.addresses[0].rpartition(":")
     silent = [await asyncio.open_connection(host, int(port)) for _ in range(CONNECTIONS_MAX)]
-    context = ssl_context(files.client(), tmp_path)
-
-    async def answered() -> bool:
-        connector = aiohttp.TCPConnector(ssl=context, force_close=True)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            try:
-                async with session.get(f"https://{host}:{port}/") as response:
-                    return await response.text() == "hello"
-            except aiohttp.ClientError:
-                return False
-
-    assert not await answered()
-    for (_, writer), farewell in zip(silent, (b"", b"no TLS at all\r\n" * 10) * CONNECTIONS_MAX, strict=False):
-        writer.write(farewell)
+    for _, writer in silent:
+        writer.write(sent)
+    connector = aiohttp.TCPConnector(ssl=ssl_context(files.client(), tmp_path), force_close=True)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get(f"https://{host}:{port}/") as response,
+    ):
+        assert await response.text() == "hello"
+    assert len(listener._limiter._open) <= CONNECTIONS_MAX
+    for _, writer in silent:
         writer.close()
-    async with asyncio.timeout(60):
-        while not await answered():
-            pass
     await listener.close()
 
 

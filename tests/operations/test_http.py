@@ -1,5 +1,6 @@
 """Health, readiness and metrics, asked over real connections."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -131,6 +132,29 @@ async def test_other_methods_than_get_and_head_are_refused(method: str, path: st
 async def test_every_answer_carries_the_secure_headers_and_no_version(path: str) -> None:
     async with _asking(ScriptedDaemon()) as session, session.get(path) as answer:
         assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GARBAGE",
+        b"FOO / HTTP/1.1",
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1",
+        b"GET / HTTP/1.1\r\nA: " + b"a" * 10_000,
+        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+    ],
+)
+async def test_response_to_a_malformed_request_names_no_version(request_line: bytes) -> None:
+    listener = await listen_http(HealthPages(ScriptedDaemon(), ScriptedDaemon().registry).respond, ["127.0.0.1:0"])
+    host, _, port = listener.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request_line + b"\r\n\r\n")
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+    assert status.endswith("400 Bad Request")
+    assert {f"{name}: {value}" for name, value in HEADERS.items()} <= set(lines)
+    writer.close()
+    await listener.close()
 
 
 async def test_error_of_a_page_is_a_response_like_the_others() -> None:

@@ -106,6 +106,7 @@ BOUNDS = {
     "ingest.service.IngestService._sessions": "ingest.limits.STREAMS_MAX",
     "ingest.stream.StreamSession._waiting": "ingest.limits.STREAM_MESSAGES_AHEAD",
     # operations
+    "operations.connection_limiter.ConnectionLimiter._open": "operations.connection_limiter.CONNECTIONS_MAX",
     "operations.connection_limiter.ConnectionLimiter.handshakes": "operations.connection_limiter.CONNECTIONS_MAX",
     "operations.http.HealthPages._pages": "one for each page",
     "operations.http.HttpListener._files": "one for each address of the settings",

@@ -13,10 +13,11 @@ from types import MappingProxyType
 
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import Response
 
 # The low-level server. `aiohttp.web` would load applications, routes, files and argparse: 1 MiB of every daemon.
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -114,7 +115,7 @@ class HttpListener:
     def __init__(self, handle: Handler) -> None:
         """`handle` responds to every request."""
         # No access log: probes and scrapers call several times a minute.
-        self._server = Server(_hardened(handle), access_log=None)
+        self._server = _Server(_hardened(handle), access_log=None)
         self._limiter = ConnectionLimiter(self._server)
         self._servers: list[asyncio.Server] = []
         self._files: list[SocketFile] = []
@@ -178,6 +179,27 @@ async def listen_http(
         await listener.close()
         raise
     return listener
+
+
+class _HttpConnection(RequestHandler):
+    """Adds HEADERS to the responses to malformed requests, which reach no handler."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> StreamResponse:
+        """Returns aiohttp's response without the name of its version."""
+        response = super().handle_error(request, status, exc, message)
+        response.headers.update(HEADERS)
+        return response
+
+
+class _Server(Server):
+    """Makes the connections above."""
+
+    def __call__(self) -> RequestHandler:
+        return _HttpConnection(self, loop=self._loop, **self._kwargs)
 
 
 def _open(handler: Handler) -> Handler:
