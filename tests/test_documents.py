@@ -14,6 +14,7 @@ import intercomd_daemon
 from delivery.dialogue import talk
 from documents import DOCS, README, ROOT, blocks, called, first_cells, section, tables
 from intercomd_daemon import config
+from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS
 from intercomd_daemon.cli.main import COMMANDS, main
 from intercomd_daemon.config.findings import SettingFindings
 from intercomd_daemon.config.setting_keys import build, keys_of
@@ -23,10 +24,20 @@ from intercomd_daemon.reasons import LABELS
 from intercomd_daemon.rpc.settings import CallerSettings
 from intercomd_daemon.setting.kinds import ValueKind
 
+COLUMNS = 80
+REPOSITORY = "https://github.com/intercomd/intercomd"
+"""Pages of packages have no paths."""
 PACKAGE = Path(intercomd_daemon.__file__).parent
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
 TESTS_PAGE = ROOT / "tests" / "README.md"
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "daemon").rglob("*.md"), TESTS_PAGE]
+OF_CLIENTS = [*(ROOT / "clients").glob("*.md"), *(ROOT / "clients").glob("*/*.md")]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "daemon").rglob("*.md"),
+    *OF_CLIENTS,
+    ROOT / "deploy" / "README.md",
+    TESTS_PAGE,
+]
 
 
 def relative(path: Path) -> str:
@@ -72,8 +83,9 @@ def test_settings_table_matches_the_code() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     prose = re.sub(r"(?ms)^```.*?^```", "", path.read_text())
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-        place, _, anchor = target.partition("#")
-        linked = (path.parent / place).resolve() if place else path
+        place, _, anchor = target.removeprefix(REPOSITORY).partition("#")
+        folder = ROOT if target.startswith(REPOSITORY) else path.parent
+        linked = (folder / place.removeprefix("/blob/main/")).resolve() if place else path
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r"(?m)^#+ (.+)$", linked.read_text())
@@ -115,6 +127,17 @@ def test_commands_and_their_options_exist(path: Path) -> None:
 def test_make_has_the_targets_that_are_named(path: Path) -> None:
     targets = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text())
     assert {words[0] for words in called(path, "make")} <= set(targets)
+
+
+def test_operations_page_lists_the_keys_that_need_a_restart() -> None:
+    text = section(DOCS / "operations.md", "## Reloading settings")
+    named = {key for line in re.findall(r"(?m)^- (`.*)$", text) for key in re.findall(r"`([\w.*]+)`", line)}
+    assert named == RESTART | {f"{section}*" for section in RESTART_SECTIONS}
+
+
+@pytest.mark.parametrize("path", [README, ROOT / "deploy" / "README.md", *DOCS.glob("*.md")], ids=relative)
+def test_shell_commands_fit_a_terminal(path: Path) -> None:
+    assert [line for block in blocks(path, "sh") for line in block.splitlines() if len(line) > COLUMNS] == []
 
 
 def test_readme_lists_the_commands() -> None:

@@ -124,8 +124,9 @@ async def test_bare_stubs_program_runs_as_written(running: Running) -> None:
 
 def test_stubs_are_generated_as_documented(tmp_path: Path) -> None:
     (tmp_path / "proto").symlink_to(ROOT / "proto")
-    line = blocks(DOCS / "stubs.md", "sh")[0].splitlines()[1].replace("python ", f"{sys.executable} ")
-    subprocess.run(["/bin/sh", "-ec", line], cwd=tmp_path, check=True)  # noqa: S603 - a line of our own document
+    _, _, command = blocks(DOCS / "stubs.md", "sh")[0].partition("\n")
+    command = command.replace("python ", f"{sys.executable} ")
+    subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, check=True)  # noqa: S603 - a line of our own document
     assert (tmp_path / "intercomd/v1/ingest_pb2_grpc.py").exists()
 
 

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from database.server import server
+from documents import DOCS, blocks
 from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.postgresql.database_check import check_database
 from intercomd_daemon.spool.postgresql.engine import open_spool
@@ -21,11 +22,8 @@ async def test_several_daemons_create_one_spool_together() -> None:
         await spool.close()
 
 
-GRANTS = (
-    "GRANT USAGE ON SCHEMA intercomd TO {role};"
-    " GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA intercomd TO {role};"
-    " GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA intercomd TO {role};"
-)
+GRANTS = blocks(DOCS / "fleet.md", "sql")[0].replace(" TO intercomd;", " TO {role};")
+"""The statements of the page."""
 
 
 def url_of_runtime_role(changes: str = "") -> str:
@@ -53,7 +51,7 @@ async def test_role_without_rights_to_create_uses_a_schema_that_exists() -> None
         ("REVOKE INSERT ON intercomd.log FROM {role}", "INSERT on log"),
         ("REVOKE TRUNCATE ON intercomd.recent_1, intercomd.journal_2 FROM {role}", "TRUNCATE on recent_1"),
         ("REVOKE USAGE ON SEQUENCE intercomd.positions FROM {role}", "USAGE on positions"),
-        ("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA intercomd FROM PUBLIC", "EXECUTE on fence_1"),
+        ("REVOKE EXECUTE ON FUNCTION intercomd.fence_1 FROM PUBLIC, {role}", "EXECUTE on fence_1"),
         (
             "REVOKE ALL ON ALL TABLES IN SCHEMA intercomd FROM {role}; GRANT SELECT ON intercomd.spool TO {role}",
             " more;",
