@@ -149,6 +149,8 @@ def test_close_removes_only_its_own_socket(tmp_path: Path) -> None:
     [
         ("missing/a.sock", MINE, "No such file"),
         ("a.sock", SocketPermissions(0o600, "no-such-group"), "unknown group 'no-such-group'"),
+        ("a.sock", SocketPermissions(0o600, "4294967295"), "unknown group '4294967295'"),
+        ("a.sock", SocketPermissions(0o600, "9" * 30), "unknown group '9999"),
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )
@@ -168,6 +170,8 @@ def test_failure_is_reported_and_leaves_nothing(
         ("file/a.sock", MINE, "Not a directory|is not a folder"),
         ("file", MINE, "not a socket"),
         ("a.sock", SocketPermissions(0o600, "no-such-group"), "unknown group 'no-such-group'"),
+        ("a.sock", SocketPermissions(0o600, "4294967295"), "unknown group '4294967295'"),
+        ("a.sock", SocketPermissions(0o600, "9" * 30), "unknown group '9999"),
         ("d" * PATH_BYTES_MAX + "/a", MINE, "too long"),
     ],
 )

@@ -20,6 +20,8 @@ SCHEME = "unix:"
 # Linux: struct sockaddr_un has 108 bytes for the path, its final NUL included.
 PATH_BYTES_MAX = 107
 _BIND_UMASK = 0o177
+# Linux: 32 bits, of which the highest number means "no group".
+_GID_MAX = 2**32 - 2
 
 
 class SocketPermissions(NamedTuple):
@@ -54,11 +56,7 @@ def check(address: str, access: SocketPermissions) -> None:
     path = Path(address.removeprefix(SCHEME))
     with _named(address):
         _check_length(_beside(path))
-        # `stat` names a missing folder.
-        if not stat.S_ISDIR(path.parent.stat().st_mode):
-            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder")
-        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
-            raise OSError(errno.EACCES, f"this user may not write to the folder {path.parent}")
+        _check_folder(path.parent)
         _stale_at(path)
         gid = _gid(access.group)
         # "The owner of a file may change the group of the file to any group of which that owner is a member."
@@ -79,6 +77,7 @@ def publish(address: str, access: SocketPermissions, listen: Callable[[str], obj
     temporary = _beside(path)
     with _named(address):
         _check_length(temporary)
+        _check_folder(path.parent)
         stale = _stale_at(path)
         gid = _gid(access.group)
         try:
@@ -127,6 +126,14 @@ def _beside(path: Path) -> Path:
 def _check_length(path: Path) -> None:
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
         raise OSError(errno.ENAMETOOLONG, "the path of its folder is too long for a socket")
+
+
+def _check_folder(folder: Path) -> None:
+    # `stat` names a missing folder.
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        raise OSError(errno.ENOTDIR, f"{folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise OSError(errno.EACCES, f"this user may not write to the folder {folder}")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -187,9 +194,9 @@ def _remove_stale(path: Path, stale: tuple[int, int]) -> None:
 def _gid(group: str) -> int | None:
     if not group:
         return None
-    if group.isdecimal():
+    if group.isdecimal() and int(group) <= _GID_MAX:
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise OSError(errno.EINVAL, f"unknown group {group!r}: correct unix_group") from None
+        raise OSError(errno.EINVAL, f"unknown group {group!r}") from None

@@ -72,6 +72,14 @@ def test_bind_error_of_a_free_address_names_no_cause() -> None:
     assert bind_error("no-such-host.invalid:1").errno != 0
 
 
+@pytest.mark.parametrize(
+    ("path", "error"), [("missing/a", errno.ENOENT), ("file/a", errno.ENOTDIR), ("file", errno.EADDRINUSE)]
+)
+def test_bind_error_of_a_path_is_that_of_the_system(tmp_path: Path, path: str, error: int) -> None:
+    (tmp_path / "file").touch()
+    assert bind_error(f"unix:{tmp_path / path}").errno == error
+
+
 def test_privileged_port_names_the_fix() -> None:
     error = ListenerUnavailable("0.0.0.0:443", PermissionError(errno.EACCES, "Permission denied"))
     assert "choose a port from 1024 on" in str(error)

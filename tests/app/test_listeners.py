@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -10,6 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
+from msgspec.structs import replace
 
 from intercomd_daemon.app import listeners
 from intercomd_daemon.app.bind import ListenerUnavailable
@@ -24,6 +26,8 @@ from intercomd_daemon.app.listeners import (
     RECEIVE_FACTOR,
     open_ingest,
 )
+from intercomd_daemon.config import load
+from intercomd_daemon.errors import SettingsInvalid
 from intercomd_daemon.ingest.settings import IngestSettings
 from listeners import ingest_service
 from senders.raw_sockets import GREETING, PING, frame
@@ -164,6 +168,43 @@ async def test_connection_over_the_age_limit_gets_a_goaway() -> None:
     async with asyncio.timeout(60), aclosing(frames_of(listener.addresses[0])) as frames:
         assert GOAWAY in [kind async for kind in frames]
     await listener.close(None)
+
+
+SMALLEST = {"CONNECTION_AGE_MAX": "1s", "CONNECTIONS_MAX": "1", "REQUEST_BYTES_MAX": "1KiB", "ENVELOPES_MAX": "1"}
+LARGEST = {
+    "CONNECTION_AGE_MAX": "24d",
+    "CONNECTIONS_MAX": "100000",
+    "REQUEST_BYTES_MAX": "16MiB",
+    "ENVELOPES_MAX": "10000",
+}
+
+
+@pytest.mark.parametrize("limits", [SMALLEST, LARGEST], ids=["smallest", "largest"])
+async def test_listener_opens_with_limits_at_the_ends_of_their_ranges(limits: dict[str, str]) -> None:
+    """GRPC takes numbers of 32 bits."""
+    variables = {f"INTERCOMD_INGEST_{name}": value for name, value in limits.items()}
+    connection = {"INTERCOMD_APP_ID": "abc", "INTERCOMD_ACCESS_TOKEN": "token"}
+    settings = load(None, {**connection, **variables}).settings.ingest
+    listener = await open_ingest(ingest_service(), replace(settings, listen=("127.0.0.1:0",)))
+    await listener.close(None)
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_limit_above_its_range_is_refused(name: str) -> None:
+    variable = f"INTERCOMD_INGEST_{name}"
+    above = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), LARGEST[name])
+    with pytest.raises(SettingsInvalid) as raised:
+        load(None, {"INTERCOMD_APP_ID": "abc", "INTERCOMD_ACCESS_TOKEN": "token", variable: above})
+    assert [problem.split()[1] for problem in raised.value.problems] == [f"({variable}):"]
+
+
+@pytest.mark.parametrize("path", ["missing/ingest.sock", "file/ingest.sock", "file"])
+async def test_path_that_cannot_be_used_is_named(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").write_text("kept")
+    address = f"unix:{tmp_path / path}"
+    with pytest.raises(ListenerUnavailable, match=f"^cannot listen on {address}: .*; correct the path, its folder"):
+        await open_ingest(ingest_service(), IngestSettings(listen=(address,)))
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 @pytest.mark.fills("app.listeners.AGE_GRACE_SECONDS")

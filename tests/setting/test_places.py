@@ -81,6 +81,9 @@ def test_addresses_refuses_other_types(raw: object) -> None:
         ("unix:/a", "unix:/a", True),
         ("unix:/a", "unix:/b", False),
         ("unix:/a", "127.0.0.1:80", False),
+        ("unix:a", "unix:./a", True),
+        ("unix:a", "unix:b/../a", True),
+        ("unix:///run/a", "unix:/run/../run//a", True),
     ],
 )
 def test_two_listeners_cannot_have_overlapping_addresses(one: str, other: str, same: bool) -> None:

@@ -46,7 +46,7 @@ def check_address(address: str, access: SocketPermissions) -> None:
 
 
 def bind_error(address: str) -> OSError:
-    """Returns the system's error for a TCP address, which gRPC does not pass on, by binding it again."""
+    """Returns the system's error for an address, which gRPC does not pass on, by binding it again."""
     try:
         errors = [error for error in _errors(address, listening=True) if error is not None]
     except OSError as error:
@@ -55,11 +55,8 @@ def bind_error(address: str) -> OSError:
 
 
 def _errors(address: str, *, listening: bool) -> Iterator[OSError | None]:
-    """Binds each address that a TCP address stands for, and yields the error or None."""
-    host, _, port = address.rpartition(":")
-    for family, kind, protocol, _name, place in socket.getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
+    """Binds the path of a Unix socket, or each address that a TCP address stands for, and yields the error or None."""
+    for family, kind, protocol, _name, place in _places(address):
         try:
             _bind(family, kind, protocol, place, listening=listening)
         except OSError as error:
@@ -68,7 +65,14 @@ def _errors(address: str, *, listening: bool) -> Iterator[OSError | None]:
             yield None
 
 
-def _bind(family: int, kind: int, protocol: int, place: tuple[Any, ...], *, listening: bool) -> None:
+def _places(address: str) -> list[tuple[int, int, int, str, Any]]:
+    if address.startswith(SCHEME):
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", address.removeprefix(SCHEME))]
+    host, _, port = address.rpartition(":")
+    return [*socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)]
+
+
+def _bind(family: int, kind: int, protocol: int, place: Any, *, listening: bool) -> None:  # noqa: ANN401
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind(place)

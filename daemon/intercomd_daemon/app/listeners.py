@@ -99,7 +99,7 @@ class GrpcListener:
                 return int(self._server.add_insecure_port(target))
             return int(self._server.add_secure_port(target, self._tls.grpc_credentials()))
         except RuntimeError as error:
-            raise ListenerUnavailable(address, bind_error(address)) from error
+            raise ListenerUnavailable(address, bind_error(target)) from error
 
     async def close(self, grace_seconds: float | None) -> None:
         """Refuses new calls and gives open ones `grace_seconds` to end; None: they are cancelled at once."""

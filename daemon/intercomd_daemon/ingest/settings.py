@@ -17,6 +17,8 @@ CONNECTIONS_MAX = 4096
 """Pods of a large cluster that publish to one gateway. A connection needs a file, and memory while it is idle."""
 # A process may open a million files on most systems; memory ends earlier.
 _CONNECTIONS_ALLOWED = 100_000
+# gRPC takes 32 bits of milliseconds: 24.8 days.
+_AGE_ALLOWED = 24 * DAY
 ENVELOPES_MAX = 500
 """Ours: 500 envelopes of the usual 300 bytes are 150 KB and one commit. For large ones, the limit of bytes is lower."""
 REQUEST_BYTES_MAX = 4 * MIB
@@ -36,7 +38,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
     unix_mode: Annotated[str, places.socket_mode()] = "0660"
     unix_group: Annotated[str, kinds.text()] = ""
     """A group's name or number; empty: the process's."""
-    connection_age_max_seconds: Annotated[float, kinds.duration(1.0, 365 * DAY, none=True)] = msgspec.field(
+    connection_age_max_seconds: Annotated[float, kinds.duration(1.0, _AGE_ALLOWED, none=True)] = msgspec.field(
         default=0.0, name="connection_age_max"
     )
     """Connections end after this time, so that a balancer spreads them anew; 0.0: no limit, or 1 h with a client CA."""

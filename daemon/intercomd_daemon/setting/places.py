@@ -4,6 +4,7 @@ Pure: only the form is checked, not whether a place exists.
 """
 
 import re
+from posixpath import normpath
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from intercomd_daemon.setting.kinds import ValueKind, as_toml, shown, text
@@ -67,8 +68,10 @@ def socket_mode() -> ValueKind:
 
 def overlap(one: str, other: str) -> bool:
     """Returns whether two listeners cannot both listen on these addresses."""
+    if one.startswith("unix:") and other.startswith("unix:"):
+        return normpath(one[5:]) == normpath(other[5:])
     if one.startswith("unix:") or other.startswith("unix:"):
-        return one == other
+        return False
     one_host, one_port = _host_and_port(one)
     other_host, other_port = _host_and_port(other)
     if one_port != other_port or one_port == 0:
