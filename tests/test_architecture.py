@@ -19,6 +19,7 @@ IMPURE = (
     "deferred_imports.py",
     "deliver/intercom/client.py",
     "deliver/intercom/access_token.py",
+    "deliver/intercom/call_protocol.py",
     "deliver/intercom/connection_pool.py",
     "deliver/intercom/time_limit.py",
     "deliver/schedule/access_probe.py",

@@ -17,6 +17,7 @@ from intercom.connect_proxy import ConnectProxy
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
+from intercomd_daemon.deliver.intercom.call_protocol import HEADER_BYTES_MAX, HEADERS_MAX
 from intercomd_daemon.deliver.intercom.classification import ANSWER_UNREADABLE, Kind, classify, describe_failure
 from intercomd_daemon.deliver.intercom.client import (
     ATTRIBUTES_BYTES_MAX,
@@ -25,12 +26,7 @@ from intercomd_daemon.deliver.intercom.client import (
     IntercomClient,
     UrlUnusable,
 )
-from intercomd_daemon.deliver.intercom.connection_pool import (
-    CALL_SECONDS,
-    CONNECT_SECONDS,
-    HEADER_BYTES_MAX,
-    HEADERS_MAX,
-)
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS, CONNECT_SECONDS
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.errors import LeaseLost
 from intercomd_daemon.sandbox import Fault, Sandbox, SandboxSettings
@@ -129,14 +125,14 @@ async def test_huge_response_is_read_up_to_the_limit(sandbox: Sandbox, session: 
     assert (await session.call(EVENT)).status == 202
 
 
-@pytest.mark.fills("deliver.intercom.connection_pool.HEADER_BYTES_MAX")
+@pytest.mark.fills("deliver.intercom.call_protocol.HEADER_BYTES_MAX")
 async def test_long_header_line_does_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
     for size, status in ((9_000, 202), (HEADER_BYTES_MAX - 100, 202), (2 * HEADER_BYTES_MAX, 0)):
         sandbox.fault(f"POST /events header-size={size}B times=1")
         assert (await session.call(EVENT)).status == status
 
 
-@pytest.mark.fills("deliver.intercom.connection_pool.HEADERS_MAX")
+@pytest.mark.fills("deliver.intercom.call_protocol.HEADERS_MAX")
 async def test_many_header_lines_do_not_undo_a_202(sandbox: Sandbox, session: IntercomClient) -> None:
     for count, status in ((HEADERS_MAX - 20, 202), (HEADERS_MAX + 20, 0)):
         headers = tuple((f"X-{number}", "x") for number in range(count))

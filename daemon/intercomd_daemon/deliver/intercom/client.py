@@ -20,7 +20,8 @@ from yarl import URL
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
-from intercomd_daemon.deliver.intercom.connection_pool import FAILURES, ConnectionPool, RawResponse
+from intercomd_daemon.deliver.intercom.call_protocol import RawResponse
+from intercomd_daemon.deliver.intercom.connection_pool import FAILURES, ConnectionPool
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
 from intercomd_daemon.errors import IntercomdError

@@ -1,4 +1,4 @@
-"""The connections to Intercom: aiohttp's pool and parser, without its session.
+"""The connections to Intercom: aiohttp's pool, without its session.
 
 A call is one write and one response, without redirects, cookies and repeats. aiohttp's session prepares all of these
 for each call, which takes half of its processor time.
@@ -7,40 +7,23 @@ for each call, which takes half of its processor time.
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import partial
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
-from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
-from multidict import CIMultiDictProxy
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from intercomd_daemon.deliver.intercom.call_protocol import CallProtocol, RawResponse
 from intercomd_daemon.deliver.intercom.time_limit import TimeLimit
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 30.0
-# The status line decides before anything else is read: large headers do not undo a 202.
-HEADER_BYTES_MAX = 64 * 1024
-HEADERS_MAX = 1_000
 FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError)
 """What `exchange` raises. A timeout is an OSError."""
-_READ_BYTES = 64 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)
-_SWITCHING_PROTOCOLS = 101
-_CONTINUE, _OK = 100, 200
-
-
-class RawResponse(NamedTuple):
-    """A response as it arrived."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-    complete: bool
-    """Whether the body arrived as a whole, or up to the bytes that were wanted; else it broke off."""
 
 
 class ConnectionPool(aiohttp.TCPConnector):
@@ -58,12 +41,12 @@ class ConnectionPool(aiohttp.TCPConnector):
     ) -> None:
         """`check` is called before the first byte of a call is sent; it raises if the call must not be made."""
         super().__init__(limit=connections_max, ttl_dns_cache=60, ssl=tls)
+        protocol: Callable[..., ResponseHandler] = CallProtocol
+        self._factory = partial(protocol, loop=self._loop)
         self.host = url.host_port_subcomponent or ""
         """The value of the header `Host`."""
         self._check = check
-        self._time_limit = TimeLimit(CALL_SECONDS)
-        self._open: set[Connection] = set()
-        """The connections of calls that have not ended."""
+        self._time_limit = TimeLimit[CallProtocol]()
         self._free: list[Connection] = []
         """The connections of calls that have ended in this pass of the event loop.
 
@@ -75,7 +58,7 @@ class ConnectionPool(aiohttp.TCPConnector):
         self._connect_request = aiohttp.ClientRequest(
             hdrs.METH_GET,
             url,
-            loop=asyncio.get_running_loop(),
+            loop=self._loop,
             proxy=proxy,
             proxy_headers={hdrs.HOST: self.host, **proxy_headers} if proxy else None,
         )
@@ -89,40 +72,28 @@ class ConnectionPool(aiohttp.TCPConnector):
             TimeoutError: the call took longer than CALL_SECONDS, or connecting longer than CONNECT_SECONDS.
             ClientError, HttpProcessingError, OSError: there is no response.
         """
-        head: RawResponseMessage | None = None
-        body = bytearray()
-        complete = False
+        end = self._loop.time() + CALL_SECONDS
+        connection = self._take_free() or await self._connect(end)
+        protocol = _protocol(connection)
+        self._time_limit.start(protocol, end)
         try:
-            # A deadline that aborts the connection would not end every call: a malformed chunk closes the connection,
-            # but aiohttp does not wake the reader of the body.
-            with self._time_limit:
-                connection = self._take_free() or await self._connect()
-                self._open.add(connection)
-                try:
-                    self._check()
-                    protocol = _write(connection, request)
-                    while head is None:
-                        received, content = await protocol.read()
-                        if _is_final(received):
-                            head = received
-                    while len(body) < body_bytes_max and not content.at_eof():
-                        body += await content.readany()
-                    self._give_back(connection)
-                except BaseException:
-                    _drop(connection)
-                    raise
-                finally:
-                    self._open.discard(connection)
-            complete = True
-        except FAILURES:
-            if head is None or must_end:
-                raise
-        return RawResponse(head.code, head.headers, bytes(body[:body_bytes_max]), complete)
+            self._check()
+            response = await protocol.call(request, body_bytes_max, must_end=must_end)
+        except BaseException:
+            _drop(connection)
+            raise
+        finally:
+            self._time_limit.stop(protocol)
+        if response.complete:
+            self._give_back(connection)
+        else:
+            _drop(connection)
+        return response
 
     async def end(self) -> None:
         """Closes the connections. Of open calls, bytes that were not sent yet are dropped."""
-        for connection in list(self._open):
-            _drop(connection)
+        for protocol in self._time_limit.calls:
+            protocol.abort()
         self._release_free()
         await self.close()
 
@@ -135,9 +106,10 @@ class ConnectionPool(aiohttp.TCPConnector):
             connection.release()  # closes it
         return None
 
-    async def _connect(self) -> Connection:
-        """Returns a connection of aiohttp's pool, or a new one."""
-        connection = await self.connect(self._connect_request, [], _TIMEOUT)
+    async def _connect(self, end: float) -> Connection:
+        """Returns a connection of aiohttp's pool, or a new one, before this time of the event loop."""
+        async with asyncio.timeout_at(end):
+            connection = await self.connect(self._connect_request, [], _TIMEOUT)
         if not _is_clean(connection):
             _drop(connection)
             raise aiohttp.ServerDisconnectedError
@@ -154,7 +126,7 @@ class ConnectionPool(aiohttp.TCPConnector):
             self._free.append(connection)
             if not self._releases:
                 self._releases = True
-                asyncio.get_running_loop().call_soon(self._release_free)
+                self._loop.call_soon(self._release_free)
 
     def _release_free(self) -> None:
         """Gives the connections that no call has taken back to aiohttp's pool.
@@ -176,29 +148,11 @@ def _is_clean(connection: Connection) -> bool:
     return protocol is not None and not connection.closed and not protocol.should_close
 
 
-def _write(connection: Connection, request: bytes) -> ResponseHandler:
-    """Sends a request and returns the reader of its response."""
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
+def _protocol(connection: Connection) -> CallProtocol:
+    protocol = connection.protocol
+    if not isinstance(protocol, CallProtocol):
         raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(
-        read_until_eof=True,
-        # A body in an encoding that was not requested does not undo a 202: it is decoded later, where possible.
-        auto_decompress=False,
-        read_bufsize=_READ_BYTES,
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-        max_headers=HEADERS_MAX,
-    )
-    transport.write(request)
     return protocol
-
-
-def _is_final(head: RawResponseMessage) -> bool:
-    """Returns whether no other response to the request follows. Raises BadStatusLine: the status is invalid."""
-    if head.code < _CONTINUE:  # RFC 9110, 15: "a three-digit integer code", of which "100 - 599" are valid
-        raise BadStatusLine(f"HTTP {head.code:03}")
-    return head.code >= _OK or head.code == _SWITCHING_PROTOCOLS
 
 
 def _drop(connection: Connection) -> None:

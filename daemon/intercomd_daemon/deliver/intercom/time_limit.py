@@ -1,61 +1,59 @@
-"""Limits the time of each call, with one timer for all calls: to set and cancel a timer for each takes more time."""
+"""Ends calls that take too long, with one timer for all of them: to set and cancel a timer for each takes more time."""
 
 import asyncio
-from types import TracebackType
-from typing import Any
+from math import inf
+from typing import Generic, Protocol, TypeVar
 
 
-class TimeLimit:
-    """Limits how long a block of code takes, like `asyncio.timeout`: `with limit:` raises TimeoutError after that.
+class Call(Protocol):
+    """What can take too long."""
 
-    Blocks of any number of tasks may run at once, at most one of each task.
-    """
+    def fail(self, error: Exception) -> None:
+        """Ends the call with an error."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+
+AnyCall = TypeVar("AnyCall", bound=Call)
+
+
+class TimeLimit(Generic[AnyCall]):
+    """Fails each call with TimeoutError at its own time, unless it has stopped before."""
+
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._ends: dict[AnyCall, float] = {}
+        """When the time of each call is up."""
         self._timer: asyncio.TimerHandle | None = None
-        """Fires when the first block ends that ran when it was set, or earlier than any other block must end."""
-        self._running: dict[asyncio.Task[Any], tuple[float, int]] = {}
-        """For each task in a block: when its time is up, in that order, and how often it was cancelled before."""
-        self._expired: dict[asyncio.Task[Any], int] = {}
-        """The tasks in a block that were cancelled because their time was up, and how often they were before."""
+        self._fires_at = inf
+        """When the timer fires: when the time of the first call is up, or before."""
 
-    def __enter__(self) -> None:
-        task = self._current_task()
-        end = self._loop.time() + self._seconds
-        self._running[task] = end, task.cancelling()
-        if self._timer is None:
-            self._timer = self._loop.call_at(end, self._end_expired)
+    @property
+    def calls(self) -> list[AnyCall]:
+        """The calls that have started, and neither stopped nor failed here."""
+        return list(self._ends)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task = self._current_task()
-        if self._running.pop(task, None) is None:
-            cancelled_before = self._expired.pop(task)
-            # If the task was also cancelled by someone else, it ends as cancelled.
-            if task.uncancel() <= cancelled_before and isinstance(error, asyncio.CancelledError):
-                raise TimeoutError from error
+    def start(self, call: AnyCall, end: float) -> None:
+        """Fails this call at `end`, by the clock of the event loop."""
+        self._ends[call] = end
+        if end < self._fires_at:
+            self._set_timer(end)
 
-    def _current_task(self) -> asyncio.Task[Any]:
-        task = asyncio.current_task(self._loop)
-        if task is None:
-            raise RuntimeError("a time limit needs a task, which it can cancel")
-        return task
+    def stop(self, call: AnyCall) -> None:
+        """Forgets a call that has ended; it may have failed here."""
+        self._ends.pop(call, None)
 
-    def _end_expired(self) -> None:
-        """Cancels the tasks whose time is up, and sets the timer for the next one.
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires_at = at
+        self._timer = self._loop.call_at(at, self._fail_expired) if at < inf else None
 
-        A timer that is set once for many blocks fires for those that have ended, too: once in `seconds`.
+    def _fail_expired(self) -> None:
+        """Fails the calls whose time is up, and sets the timer for the next one.
+
+        A timer stays set when its call stops, so it also fires for calls that have ended: once in CALL_SECONDS.
         """
-        self._timer = None
-        now = self._loop.time()
-        while self._running:
-            task, (end, cancelled_before) = next(iter(self._running.items()))
-            if end > now:
-                self._timer = self._loop.call_at(end, self._end_expired)
-                return
-            del self._running[task]
-            self._expired[task] = cancelled_before
-            task.cancel()
+        now = self._fires_at
+        for call in [call for call, end in self._ends.items() if end <= now]:
+            del self._ends[call]
+            call.fail(TimeoutError())
+        self._set_timer(min(self._ends.values(), default=inf))
