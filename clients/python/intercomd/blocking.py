@@ -114,8 +114,13 @@ class BlockingPublisher:
         """
         deadline = _deadline(timeout_seconds)
         waiter: Future[EnvelopeResult] = Future()
-        self._put(frame(envelope), waiter, deadline)
-        return waiter.result(_remaining(deadline))
+        framed = frame(envelope)
+        try:
+            self._put(framed, waiter, deadline)
+            return waiter.result(_remaining(deadline))
+        except TimeoutError:
+            failure = self._delivery.last_failure
+            raise lifecycle.late(timeout_seconds, failure) from failure
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Waits until every envelope that was published so far has its result.
@@ -129,8 +134,12 @@ class BlockingPublisher:
             batches = self._buffer.unfinished()
             self._buffer.hasten()
             self._changed.notify_all()
-            while not self._buffer.is_settled(batches):
-                self._wait(deadline)
+            try:
+                while not self._buffer.is_settled(batches):
+                    self._wait(deadline)
+            except TimeoutError:
+                failure = self._delivery.last_failure
+                raise lifecycle.late(timeout_seconds, failure) from failure
 
     def close(self, timeout_seconds: float | None = None) -> list[Envelope]:
         """Flushes for at most `timeout_seconds` (default: `PublisherSettings.close_seconds`) and ends.

@@ -113,6 +113,13 @@ def end_scope(
     logger.warning("%s; the publisher's `unanswered` holds them", text)
 
 
+def late(seconds: float | None, last_failure: PublishError | None) -> TimeoutError:
+    """Returns the error of a wait for results that ended after `seconds`; it names the newest failed call."""
+    limit = "" if seconds is None else f" after {seconds:g} s"
+    cause = f": {last_failure}" if last_failure else ""
+    return TimeoutError(f"no result{limit}, and the publisher goes on sending{cause}")
+
+
 def log_interrupted(left: list[Envelope]) -> None:
     """Logs how many envelopes have no response after a signal or a cancellation has ended the wait of `close`."""
     if left:

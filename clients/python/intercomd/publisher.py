@@ -129,9 +129,13 @@ class Publisher:
         """
         framed = frame(envelope)
         future: asyncio.Future[EnvelopeResult] = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(timeout_seconds):
-            await self._put(framed, future)
-            return await future
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._put(framed, future)
+                return await future
+        except TimeoutError:
+            failure = self._delivery.last_failure
+            raise lifecycle.late(timeout_seconds, failure) from failure
 
     async def flush(self, timeout_seconds: float | None = None) -> None:
         """Waits until every envelope that was published so far has its result.
@@ -143,10 +147,14 @@ class Publisher:
         batches = self._buffer.unfinished()
         self._buffer.hasten()
         self._batch_due.set()
-        async with asyncio.timeout(timeout_seconds):
-            while not self._buffer.is_settled(batches):
-                self._room_freed.clear()
-                await self._room_freed.wait()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while not self._buffer.is_settled(batches):
+                    self._room_freed.clear()
+                    await self._room_freed.wait()
+        except TimeoutError:
+            failure = self._delivery.last_failure
+            raise lifecycle.late(timeout_seconds, failure) from failure
 
     async def close(self, timeout_seconds: float | None = None) -> list[Envelope]:
         """Flushes for at most `timeout_seconds` (default: `PublisherSettings.close_seconds`) and ends.

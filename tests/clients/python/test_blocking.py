@@ -82,7 +82,7 @@ async def test_flush_waits_for_all_results_and_raises_on_timeout(daemon: "Daemon
     settings = PublisherSettings(linger_seconds=3600)
     publisher = BlockingPublisher(daemon.target, settings=settings)
     await asyncio.to_thread(lambda: [publisher.publish(event(f"event-{number}")) for number in range(3)])
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"^no result after 0\.01 s"):
         await asyncio.to_thread(publisher.flush, 0.01)
     daemon.answering.set()
     await asyncio.to_thread(publisher.flush)
@@ -98,7 +98,7 @@ async def test_flush_waits_for_all_results_and_raises_on_timeout(daemon: "Daemon
 async def test_result_timeout_raises_and_the_envelope_is_still_sent(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = BlockingPublisher(daemon.target)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"^no result after 0\.01 s, and the publisher goes on sending$"):
         await asyncio.to_thread(publisher.publish_and_wait, event("slow"), 0.01)
     daemon.answering.set()
     assert await asyncio.to_thread(publisher.close) == []

@@ -96,9 +96,9 @@ async def test_publish_waits_while_the_buffer_is_full_and_keeps_the_order(daemon
 async def test_publish_and_wait_and_flush_give_up_in_time(daemon: "Daemon") -> None:
     daemon.answering.clear()
     async with Publisher(daemon.target) as publisher:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=r"^no result after 0\.01 s, and the publisher goes on sending$"):
             await publisher.publish_and_wait(event("slow"), 0.01)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=r"^no result after 0\.01 s"):
             await publisher.flush(0.01)
         daemon.answering.set()
     assert daemon.names == ["slow"]

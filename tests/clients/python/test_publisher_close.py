@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from intercomd import Publisher, PublishError, PublisherSettings
+from intercomd import Publisher, PublishError, PublisherSettings, lifecycle
 from senders.publishing import CODE, event, names, numbered, publish_all
 
 if TYPE_CHECKING:
@@ -89,3 +89,17 @@ async def test_leaving_the_block_hides_no_other_exception(daemon: "Daemon") -> N
 
     with pytest.raises(LookupError):
         await fail_while_publishing()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "failure", "text"),
+    [
+        (30.0, None, "no result after 30 s, and the publisher goes on sending"),
+        (0.5, PublishError("gone"), "no result after 0.5 s, and the publisher goes on sending: gone"),
+        (None, None, "no result, and the publisher goes on sending"),
+    ],
+)
+def test_late_result_names_the_time_and_the_last_failed_call(
+    seconds: float | None, failure: PublishError | None, text: str
+) -> None:
+    assert str(lifecycle.late(seconds, failure)) == text
