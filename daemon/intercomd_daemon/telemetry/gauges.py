@@ -97,7 +97,7 @@ def spool_families(usage: Usage, now: float) -> Iterator[Metric]:
     yield GaugeMetricFamily("intercomd_spool_fill_ratio", "Bytes in use as a share of the quota, 0 to 1.", value=fill)
     yield GaugeMetricFamily(
         "intercomd_spool_refusing",
-        "1 while the spool refuses requests because it or its disk is full or failing.",
+        "1 while the spool refuses requests because it or its disk is full or failing, or the database is away.",
         value=bool(usage.full_reason),
     )
 
