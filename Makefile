@@ -34,8 +34,8 @@ test: install ## runs all tests in several processes (TESTS="tests/cli" for some
 
 test-clients: install ## checks the clients in other languages, and that all behave alike (CLIENTS="go" for some)
 	$(BIN)/python clients/check.py $(CLIENTS)
-	$(BIN)/python clients/pages.py $(CLIENTS)
-	$(BIN)/python clients/conformance/run.py $(CLIENTS)
+	$(BIN)/python clients/pages.py --built $(CLIENTS)
+	$(BIN)/python clients/conformance/run.py --built $(CLIENTS)
 
 check: lint ## runs lint and the tests of the pure modules, in under a minute
 	$(BIN)/python -m pytest --pure -n 2

@@ -8,9 +8,13 @@ A missing toolchain is NOT RUN, which fails.
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from languages import CHECKED, FailedError, Language, NotRunError
 from stubs import stale_stubs
+
+LANGUAGES_AT_ONCE = 2
+"""While one waits for a registry or a single thread of its compiler, the other uses the processors."""
 
 
 def check(language: Language) -> list[str]:
@@ -39,12 +43,17 @@ def main() -> int:
     parser.add_argument("languages", nargs="*", choices=[[], *names], metavar="LANGUAGE", help=", ".join(names))
     arguments = parser.parse_args()
     chosen = [language for language in CHECKED if not arguments.languages or language.name in arguments.languages]
-    failed = False
-    for language in chosen:
-        for problem in check(language):
-            failed = True
-            print(f"{language.name}: {problem}", file=sys.stderr, flush=True)
-    return 1 if failed else 0
+    with ThreadPoolExecutor(LANGUAGES_AT_ONCE) as threads:
+        passed = list(threads.map(report, chosen))
+    return 0 if all(passed) else 1
+
+
+def report(language: Language) -> bool:
+    """Checks a client and prints what is wrong with it; returns whether nothing is."""
+    problems = check(language)
+    for problem in problems:
+        print(f"{language.name}: {problem}", file=sys.stderr, flush=True)
+    return not problems
 
 
 if __name__ == "__main__":

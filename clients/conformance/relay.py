@@ -14,7 +14,7 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 SERVICE, METHOD = "intercomd.v1.IngestService", "Publish"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refusal:
     """A call that the daemon refused with RetryInfo.
 
@@ -23,12 +23,14 @@ class Refusal:
         request: its bytes.
         requested: how many seconds the daemon asks to wait.
         at: when the refusal left for the client; in seconds of a monotonic clock.
+        late: by how many seconds a timer of the proxy for the requested time was late, as the machine is busy.
     """
 
     code: str
     request: bytes
     requested: float
     at: float
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class Repeat:
 
     @property
     def share(self) -> float:
-        """What was waited of the requested time: 1.0 is all of it."""
-        return self.waited / self.refusal.requested
+        """What was waited of the requested time: 1.0 is all of it. The machine's own delay does not count."""
+        return (self.waited - self.refusal.late) / self.refusal.requested
 
 
 class Relay:
@@ -103,7 +105,12 @@ class Relay:
         trailers = _own(error.trailing_metadata())
         if (requested := _requested_seconds(trailers)) is not None:
             self._refusal = Refusal(error.code().name, request, requested, time.monotonic())
+            asyncio.get_running_loop().call_later(requested, _measure_lateness, self._refusal)
         await context.abort(error.code(), error.details() or "", trailers)
+
+
+def _measure_lateness(refusal: Refusal) -> None:
+    refusal.late = time.monotonic() - refusal.at - refusal.requested
 
 
 def _own(metadata: Iterable[tuple[str, str | bytes]]) -> Metadata:

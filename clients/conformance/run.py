@@ -25,6 +25,8 @@ from languages import OTHERS, WEB, Language, NotRunError  # noqa: E402
 from scenario import NotApplicable, Scenario, play  # noqa: E402
 
 LANGUAGES: dict[str, Language | None] = {"python": None} | {language.name: language for language in OTHERS}
+LANGUAGES_AT_ONCE = 3
+"""They take a quarter of two processors: their time is waiting."""
 MARKERS = ("<!-- conformance: begin -->\n", "<!-- conformance: end -->\n")
 PASSED, FAILED, NOT_APPLICABLE, NOT_RUN = "passed", "FAILED", "n/a", "NOT RUN"
 
@@ -34,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help=", ".join(LANGUAGES))
     parser.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    parser.add_argument("--built", action="store_true", help="the drivers are built, as check.py leaves them")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table of results into this file")
     arguments = parser.parse_args()
     scenarios = load(HERE / "scenarios.json", arguments.scenario)
@@ -44,7 +47,7 @@ def main() -> int:
     names = names or list(LANGUAGES)
     if unknown := [name for name in names if name not in LANGUAGES]:
         parser.error(f"unknown languages {', '.join(unknown)}: use {', '.join(LANGUAGES)}")
-    results = {name: asyncio.run(run_language(name, LANGUAGES[name], scenarios)) for name in names}
+    results = asyncio.run(run_languages(names, scenarios, built=arguments.built))
     table = render(scenarios, results)
     print(f"\n{table}")
     if arguments.table:
@@ -64,22 +67,48 @@ def load(path: Path, names: Sequence[str]) -> list[Scenario]:
     return [scenario for scenario in scenarios if not names or scenario.name in names]
 
 
-async def run_language(name: str, language: Language | None, scenarios: Sequence[Scenario]) -> dict[str, str]:
-    """Returns the result of each scenario."""
-    command = [sys.executable, str(HERE / "driver.py")]
+async def run_languages(
+    names: Sequence[str], scenarios: Sequence[Scenario], *, built: bool
+) -> dict[str, dict[str, str]]:
+    """Returns the result of each scenario by language.
+
+    The drivers are built one after another, as compilers take all processors, and then play at the same time: most of
+    a scenario is waiting.
+    """
+    commands = {name: command_of(name, LANGUAGES[name], built=built) for name in names}
+    places = asyncio.Semaphore(LANGUAGES_AT_ONCE)
+    columns = await asyncio.gather(
+        *(run_language(name, command, scenarios, places) for name, command in commands.items())
+    )
+    return dict(zip(names, columns, strict=True))
+
+
+def command_of(name: str, language: Language | None, *, built: bool) -> Sequence[str]:
+    """Builds the driver of a language, and returns the command that starts it; empty if its toolchain is missing."""
+    if language is None:
+        return sys.executable, str(HERE / "driver.py")
     try:
-        if language is not None:
+        if not built:
             language.build()
-            command = list(language.driver)
     except NotRunError as error:
         print(f"{name}: NOT RUN: {error}", flush=True)
+        return ()
+    return language.driver
+
+
+async def run_language(
+    name: str, command: Sequence[str], scenarios: Sequence[Scenario], places: asyncio.Semaphore
+) -> dict[str, str]:
+    """Returns the result of each scenario."""
+    if not command:
         return dict.fromkeys([scenario.name for scenario in scenarios], NOT_RUN)
-    results = {}
-    for scenario in scenarios:
-        with tempfile.TemporaryDirectory() as folder:
-            client = language.folder if language else HERE
-            results[scenario.name], detail = await run_scenario(scenario, command, client, Path(folder))
-        print(f"{name}: {scenario.name}: {results[scenario.name]}{detail}", flush=True)
+    language, results = LANGUAGES[name], {}
+    async with places:
+        for scenario in scenarios:
+            with tempfile.TemporaryDirectory() as folder:
+                client = language.folder if language else HERE
+                results[scenario.name], detail = await run_scenario(scenario, command, client, Path(folder))
+            print(f"{name}: {scenario.name}: {results[scenario.name]}{detail}", flush=True)
     return results
 
 

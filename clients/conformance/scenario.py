@@ -6,15 +6,12 @@
 import asyncio
 import json
 import re
-import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
 from statistics import median
 from string import Template
 from typing import Any
@@ -27,6 +24,7 @@ from relay import Relay
 from daemons.impostor import Impostor
 from daemons.process import Daemon
 from intercomd_daemon.sandbox import Sandbox
+from ports import free_port
 from tls.certificates import Files
 
 STEP_SECONDS = 60.0
@@ -166,7 +164,7 @@ class _Stage:
         self._sandbox = sandbox
         self._folder = folder
         self._files = Files(folder)
-        ingest, health, closed = [f"127.0.0.1:{port}" for port in _free_ports(3)]
+        ingest, health, closed = [f"127.0.0.1:{free_port()}" for _ in range(3)]
         self._names = {
             "ingest": ingest,
             "health": health,
@@ -381,17 +379,3 @@ def _contact(sandbox: Sandbox, external_id: str) -> dict[str, JSON] | None:
                 "custom_attributes": dict(contact.custom_attributes),
             }
     return None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Returns ports that nothing listens on. A restarted daemon needs the same one again.
-
-    They are below the range from which Linux takes the ports of connections (32,768 and above), which could take them.
-    """
-    ports: list[int] = []
-    for port in SystemRandom().sample(range(20_000, 32_000), 1_000):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise OSError("no free ports from 20000 to 31999")
