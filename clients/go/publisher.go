@@ -16,6 +16,9 @@ import (
 // resultTimeout is how long PublishAndWait waits if its context has no deadline.
 const resultTimeout = 30 * time.Second
 
+// callbackTimeout is how long Close waits after its time for a callback that runs.
+const callbackTimeout = time.Second
+
 // Options are the settings of a Publisher. The zero value suits a daemon beside the service.
 type Options struct {
 	// TLS secures the calls; nil: plain text.
@@ -29,7 +32,8 @@ type Options struct {
 	// Logger gets warnings about failed calls and rejected envelopes; nil: slog.Default().
 	Logger *slog.Logger
 
-	// OnResults is called with the results of each batch, in the order of publishing. It must be quick.
+	// OnResults is called with the results of each batch, in the order of publishing. It must be quick. Callbacks may publish,
+	// but must not wait for room or results, or close: no result comes meanwhile.
 	OnResults func([]*intercomdv1.EnvelopeResult)
 	// OnRejected is called with each rejected envelope and its result. It must be quick. Without callbacks, the publisher
 	// logs how many envelopes were rejected, and why.
@@ -258,12 +262,33 @@ func (p *Publisher) close(ctx context.Context) {
 	p.mu.Unlock()
 	_ = p.Flush(ctx) // the envelopes that are left say it
 	p.cancel()
-	p.senders.Wait()
+	p.waitForSenders(ctx)
 	p.fail(ErrClosed)
 	p.sender.close()
 	p.mu.Lock()
 	p.unanswered = p.buffer.unanswered()
 	p.mu.Unlock()
+}
+
+// waitForSenders waits for the goroutines that send, whose calls and pauses have ended: only a callback may still run.
+func (p *Publisher) waitForSenders(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		p.senders.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(callbackTimeout)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-grace.C:
+		p.options.Logger.Warn("Close does not wait any longer for a callback that still runs")
+	}
 }
 
 // Unanswered returns the envelopes that Close returned.
@@ -317,6 +342,13 @@ func (p *Publisher) start() {
 		p.senders.Add(1)
 		go func() {
 			defer p.senders.Done()
+			// runtime.Goexit in a callback, such as by testing's FailNow, ends the goroutine without a panic. After
+			// sendBatches, and while the publisher closes, it has no effect.
+			defer func() {
+				if p.ctx.Err() == nil {
+					p.fail(errors.New("intercomd: the publisher stopped: a callback ended its goroutine"))
+				}
+			}()
 			p.sendBatches()
 		}()
 	}

@@ -3,6 +3,7 @@
 `buffer` and `delivery` decide what is sent, repeated and given up, as for asyncio.
 """
 
+import logging
 import threading
 import time
 from concurrent.futures import Future
@@ -24,6 +25,11 @@ from intercomd.transport import StoppedError, ThreadTransport, perform
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import EnvelopeResult
 
+CALLBACK_SECONDS = 1.0
+"""How long `close` waits after its time for a callback that runs."""
+
+logger = logging.getLogger("intercomd")
+
 
 class BlockingPublisher:
     """`Publisher` for code without an event loop. Any number of threads may share one.
@@ -32,7 +38,8 @@ class BlockingPublisher:
     Close it, best with `with`. It opens its channel and starts its threads at the first `publish`, and survives forks:
     in a child it starts anew, without the parent's envelopes, which the parent sends.
 
-    The arguments are those of `Publisher`. Callbacks run on the publisher's own thread, and must not call it.
+    The arguments are those of `Publisher`. Callbacks run on the publisher's own thread. They may publish, but not wait
+    for room or results, or close: these raise RuntimeError there.
     """
 
     def __init__(  # noqa: PLR0913 - each is optional
@@ -112,6 +119,7 @@ class BlockingPublisher:
             TimeoutError: no result came in time. If the envelope is in the buffer, the publisher still sends it.
             PublishError: the publisher was closed or stopped before the result came.
         """
+        self._check_callback("publish_and_wait")
         deadline = _deadline(timeout_seconds)
         waiter: Future[EnvelopeResult] = Future()
         framed = frame(envelope)
@@ -129,6 +137,7 @@ class BlockingPublisher:
             TimeoutError: not all results came in time; the publisher still sends the envelopes.
             PublishError: the publisher is closed or has stopped.
         """
+        self._check_callback("flush")
         deadline = _deadline(timeout_seconds)
         with self._changed:
             batches = self._buffer.unfinished()
@@ -150,6 +159,7 @@ class BlockingPublisher:
         Returns:
             The envelopes without a response, in their order, with their ids. See `Publisher.close`.
         """
+        self._check_callback("close")
         with self._closing:
             if not self._closed:
                 self._close(self._settings.close_seconds if timeout_seconds is None else timeout_seconds)
@@ -157,6 +167,7 @@ class BlockingPublisher:
 
     def _close(self, timeout_seconds: float) -> None:
         closed = PublisherClosedError()
+        deadline = time.monotonic() + timeout_seconds
         with self._changed:
             self._buffer.refuse(closed)
             self._changed.notify_all()
@@ -170,18 +181,32 @@ class BlockingPublisher:
             with self._changed:
                 self._changed.notify_all()
             self._transport.close()
-            for thread in self._threads:
-                thread.join()
+            self._join_threads(deadline)
             self._fail(closed)
-            self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
+            with self._changed:
+                self._unanswered = [unframe(framed) for framed in self._buffer.unanswered()]
             self._closed = True
             lifecycle.closed(self)
             if interrupted:
                 lifecycle.log_interrupted(self._unanswered)
 
+    def _join_threads(self, deadline: float) -> None:
+        """Waits for the threads, whose calls and pauses have ended: only a callback may still run."""
+        deadline = max(deadline, time.monotonic() + CALLBACK_SECONDS)
+        for thread in self._threads:
+            thread.join(_remaining(deadline))
+        if any(thread.is_alive() for thread in self._threads):
+            logger.warning("close does not wait any longer for a callback that still runs")
+
+    def _check_callback(self, action: str) -> None:
+        """Raises RuntimeError in a callback, which runs on the thread that would have to make progress."""
+        if threading.current_thread() in self._threads:
+            raise RuntimeError(f"{action} waits for results, and none comes during a callback: use another thread")
+
     def _put(self, framed: bytes, waiter: "Future[EnvelopeResult] | None", deadline: float | None) -> None:
         with self._changed:
             while not self._buffer.has_room(len(framed)):
+                self._check_callback("publish with a full buffer")
                 self._buffer.hasten()
                 self._changed.notify_all()
                 self._wait(deadline)
@@ -215,10 +240,8 @@ class BlockingPublisher:
             pass  # close returns what is left
         except PublishError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the last frame of the thread: callers get the error
-            failure = PublishError(f"the publisher stopped: {error!r}")
-            failure.__cause__ = error
-            self._fail(failure)
+        except BaseException as error:  # noqa: BLE001 - the last frame of the thread: callers get the error
+            self._fail(PublishError.of_stop(error))
 
     def _call(self, request: bytes) -> Reply:
         return self._transport.call(request, self._settings.call_seconds)

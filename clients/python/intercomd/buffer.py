@@ -98,6 +98,10 @@ class Buffer:
             self._open = None
         return batch
 
+    def put_back(self, batch: Batch) -> None:
+        """Makes a batch the next one again. Its frames that have their results are not sent again."""
+        self._untaken.appendleft(batch)
+
     def settle(self, batch: Batch) -> None:
         """Frees the room of a batch whose frames all have their results."""
         del self._unfinished[batch]

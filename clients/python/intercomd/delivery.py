@@ -5,8 +5,10 @@ event loop, on a thread or at exit, and send the replies back.
 """
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 
 import grpc
 
@@ -88,7 +90,11 @@ class _Attempts:
 
 
 class Delivery:
-    """Delivers the batches of one publisher, several at a time, and calls its callbacks."""
+    """Delivers the batches of one publisher, several at a time, and calls its callbacks.
+
+    Raises:
+        TypeError: a callback is a coroutine function, which would never run.
+    """
 
     def __init__(
         self,
@@ -99,6 +105,9 @@ class Delivery:
         *,
         is_plain: bool = False,
     ) -> None:
+        for name, callback in (("on_results", on_results), ("on_rejected", on_rejected)):
+            if iscoroutinefunction(callback):
+                raise TypeError(f"{name} must be a plain function, not a coroutine function: start a task in it")
         self._target = target
         self._is_plain = is_plain
         self._settings = settings
@@ -258,10 +267,13 @@ class Delivery:
 
 
 def _call_back(callback: Callable[..., None], *arguments: object) -> None:
-    """Calls a user's callback; logs its error, since it must not stop the delivery of other envelopes."""
+    """Calls a user's callback; logs its error, since it must not stop the delivery of other envelopes.
+
+    A CancelledError is the callback's own, such as from a future that was cancelled: no delivery is cancelled here.
+    """
     try:
         callback(*arguments)
-    except Exception:
+    except (Exception, CancelledError):
         logger.exception("The callback %r raised; publishing goes on", callback)
 
 

@@ -23,6 +23,13 @@ class PublishError(Exception):
         self.code = code
         self.unanswered = list(unanswered)
 
+    @classmethod
+    def of_stop(cls, error: BaseException) -> "PublishError":
+        """Returns the error of a publisher that an unexpected one has stopped."""
+        failure = cls(f"the publisher stopped: {error!r}")
+        failure.__cause__ = error
+        return failure
+
     def again(self) -> "PublishError":
         """Returns a new error for another caller, caused by this one."""
         error = PublishError(str(self), self.code)

@@ -145,6 +145,8 @@ class Publisher:
             PublishError: the publisher has stopped.
         """
         batches = self._buffer.unfinished()
+        if batches:
+            self._open()
         self._buffer.hasten()
         self._batch_due.set()
         try:
@@ -227,13 +229,16 @@ class Publisher:
             self._batch_due.set()
 
     def _open(self) -> None:
-        """Starts the tasks at the first `publish`.
+        """Starts the tasks at the first `publish`, and again if something else than `close` has cancelled them.
 
         Raises:
             PublishError: the publisher belongs to another process or event loop.
         """
         loop = asyncio.get_running_loop()
         if self._loop is loop and self._pid == os.getpid():
+            for place, sender in enumerate(self._senders):
+                if sender.cancelled():  # by code that cancels all tasks
+                    self._senders[place] = self._start_sender(loop)
             return
         lifecycle.check_asyncio_after_fork()
         if self._loop is not None:
@@ -241,22 +246,31 @@ class Publisher:
         if self._closed:
             return
         self._loop, self._pid = loop, os.getpid()
-        self._senders = [loop.create_task(self._send_batches()) for _ in range(self._settings.calls_in_flight_max)]
+        self._senders = [self._start_sender(loop) for _ in range(self._settings.calls_in_flight_max)]
         lifecycle.opened(self, uses_asyncio=True)
 
+    def _start_sender(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        return loop.create_task(self._send_batches(), name="intercomd-publisher")
+
     async def _send_batches(self) -> None:
+        batch: Batch | None = None
         try:
             while True:
                 batch = await self._take()
                 await self._deliver(batch)
                 self._buffer.settle(batch)
+                batch = None
                 self._room_freed.set()
+        except asyncio.CancelledError:
+            if batch is not None:
+                self._buffer.put_back(batch)
+            raise
         except PublishError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the last frame of the task: callers get the error
-            failure = PublishError(f"the publisher stopped: {error!r}")
-            failure.__cause__ = error
-            self._fail(failure)
+        except BaseException as error:
+            self._fail(PublishError.of_stop(error))
+            if not isinstance(error, Exception):
+                raise  # SystemExit and KeyboardInterrupt, from a callback, end the event loop
 
     async def _take(self) -> Batch:
         """Waits for the next batch that is due, and returns it."""

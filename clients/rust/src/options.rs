@@ -118,7 +118,8 @@ impl Builder {
         self
     }
 
-    /// Calls a function with the results of each batch, in the order of publishing. It must be quick.
+    /// Calls a function with the results of each batch, in the order of publishing. It must be quick: it runs in the task that
+    /// sends.
     pub fn on_results(mut self, callback: impl Fn(&[EnvelopeResult]) + Send + Sync + 'static) -> Self {
         self.options.on_results = Some(Arc::new(callback));
         self

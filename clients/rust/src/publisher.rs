@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinSet, coop};
 use tokio::time::{Instant, timeout};
+use tonic::Code;
 use tracing::warn;
 
 use crate::buffer::{BatchId, Buffer, Next, Waiter};
@@ -16,6 +17,8 @@ use crate::{Builder, Error, Options, Unanswered};
 
 /// How long a publisher that was dropped without `close` still sends.
 const DROPPED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `close` waits after its time for a callback that runs.
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends envelopes to intercomd: in batches, in the order of the calls to [`publish`](Self::publish), until each has its
 /// result. It may be shared, by reference or in an [`Arc`].
@@ -195,7 +198,8 @@ impl Publisher {
         // Only `close` holds the lock, and it makes `put` refuse envelopes first.
         if let Ok(mut tasks) = self.inner.tasks.try_lock() {
             for _ in 0..self.inner.options.calls_in_flight_max {
-                tasks.spawn_on(self.inner.clone().send_batches(), &runtime);
+                let end = SenderEnd(self.inner.clone());
+                tasks.spawn_on(self.inner.clone().send_batches(end), &runtime);
             }
         }
         state.runtime = Some(runtime);
@@ -266,11 +270,15 @@ impl Inner {
         self.state().refusal.get_or_insert(Error::Closed);
         self.progress.notify_waiters();
         let mut tasks = self.tasks.lock().await;
+        let start = Instant::now();
         if self.state().unanswered.is_none() {
             // Envelopes that are left have no result; the error is part of the returned one.
             let _ = timeout(limit, self.flush()).await;
-            tasks.shutdown().await;
             self.fail(&Error::Closed);
+            // Calls and pauses end at once: only a callback may still run.
+            if timeout(limit.saturating_sub(start.elapsed()).max(CALLBACK_TIMEOUT), tasks.shutdown()).await.is_err() {
+                warn!("close does not wait any longer for a callback that still runs");
+            }
             self.sender.close();
             let mut state = self.state();
             state.unanswered = Some(state.buffer.unanswered());
@@ -289,7 +297,7 @@ impl Inner {
     }
 
     /// Sends batches until the publisher stops.
-    async fn send_batches(self: Arc<Self>) {
+    async fn send_batches(self: Arc<Self>, _end: SenderEnd) {
         while let Some((id, frames)) = self.take().await {
             let resolve = |results: &[EnvelopeResult]| self.state().buffer.resolve(id, results);
             match self.sender.deliver(&frames, resolve).await {
@@ -331,85 +339,16 @@ impl Inner {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Stops the publisher when a task that sends ends otherwise than by `close` or a failure, which come first.
+struct SenderEnd(Arc<Inner>);
 
-    /// A publisher for a port that nothing listens on.
-    fn without_daemon() -> Builder {
-        Publisher::builder("127.0.0.1:1")
-    }
-
-    fn envelope(id: &str) -> Envelope {
-        Envelope::new("42").with_id(id)
-    }
-
-    fn ids(envelopes: &[Envelope]) -> Vec<&str> {
-        envelopes.iter().map(|envelope| envelope.envelope_id.as_str()).collect()
-    }
-
-    #[test]
-    fn publisher_is_made_outside_of_a_runtime() {
-        assert!(without_daemon().build().unwrap().error().is_none());
-    }
-
-    #[tokio::test]
-    async fn close_that_is_cancelled_is_completed_by_another() {
-        let publisher = without_daemon().build().unwrap();
-        publisher.publish(&envelope("a")).await.unwrap();
-        assert!(timeout(Duration::ZERO, publisher.close()).await.is_err());
-        assert_eq!(publisher.publish(&envelope("b")).await, Err(Error::Closed));
-        let left = publisher.close_for(Duration::ZERO).await.unwrap_err();
-        assert_eq!(ids(&left.envelopes), ["a"]);
-        assert_eq!(publisher.close().await.unwrap_err().envelopes, publisher.unanswered());
-        assert_eq!(publisher.error(), Some(Error::Closed));
-    }
-
-    #[tokio::test]
-    async fn close_without_envelopes_returns_none() {
-        let publisher = without_daemon().build().unwrap();
-        assert_eq!(publisher.close().await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn close_ends_the_wait_for_room_and_for_results() {
-        let publisher = Arc::new(without_daemon().buffer_bytes_max(1).build().unwrap());
-        let sharing = publisher.clone();
-        let answered = tokio::spawn(async move { sharing.publish_and_wait(&envelope("a")).await });
-        let sharing = publisher.clone();
-        let waiting = tokio::spawn(async move { sharing.publish(&envelope("b")).await });
-        // On a runtime of one thread, both tasks run up to their wait first.
-        tokio::task::yield_now().await;
-        assert_eq!(ids(&publisher.close_for(Duration::ZERO).await.unwrap_err().envelopes), ["a"]);
-        assert_eq!(answered.await.unwrap(), Err(Error::Closed));
-        assert_eq!(waiting.await.unwrap(), Err(Error::Closed));
-    }
-
-    #[tokio::test]
-    async fn result_that_does_not_come_in_time_is_an_error_and_the_envelope_is_kept() {
-        let publisher = without_daemon().build().unwrap();
-        let error = publisher.publish_and_wait_for(&envelope("a"), Duration::from_millis(1)).await.unwrap_err();
-        assert!(matches!(error, Error::Timeout(_)), "{error}");
-        assert_eq!(ids(&publisher.close_for(Duration::ZERO).await.unwrap_err().envelopes), ["a"]);
-    }
-
-    #[tokio::test]
-    async fn repeats_that_last_too_long_stop_the_publisher() {
-        let publisher = without_daemon().repeat_max(Duration::ZERO).backoff(Duration::from_nanos(1)).build().unwrap();
-        let error = publisher.publish_and_wait(&envelope("a")).await.unwrap_err();
-        assert!(matches!(&error, Error::Stopped { message, .. } if message.contains("UNAVAILABLE")), "{error}");
-        assert_eq!(publisher.flush().await, Err(error.clone()));
-        assert_eq!(publisher.publish(&envelope("b")).await, Err(error.clone()));
-        assert_eq!(publisher.close().await.unwrap_err().cause, error);
-    }
-
-    #[tokio::test]
-    async fn dropped_publisher_ends_its_tasks() {
-        let publisher = without_daemon().repeat_max(Duration::ZERO).backoff(Duration::from_nanos(1)).build().unwrap();
-        publisher.publish_and_wait(&envelope("a")).await.unwrap_err();
-        drop(publisher);
-        while Handle::current().metrics().num_alive_tasks() > 0 {
-            tokio::task::yield_now().await;
-        }
+impl Drop for SenderEnd {
+    fn drop(&mut self) {
+        let message =
+            "the publisher stopped: the Tokio runtime of its first envelope has ended; publish in a runtime that lasts";
+        self.0.fail(&Error::Stopped { code: Code::Cancelled, message: message.into() });
     }
 }
+
+#[cfg(test)]
+mod tests;

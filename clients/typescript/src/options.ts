@@ -29,9 +29,9 @@ export interface PublisherOptions {
   /** A file that holds the token. It is read again before each call, so that the token may be replaced. */
   readonly tokenFile?: string;
   /** Called with the results of each batch, in the order of publishing. It must be quick. */
-  readonly onResults?: (results: readonly EnvelopeResult[]) => void;
+  readonly onResults?: (results: readonly EnvelopeResult[]) => void | Promise<void>;
   /** Called with each rejected envelope. Without callbacks, the publisher logs how many were rejected, and why. */
-  readonly onRejected?: (envelope: Envelope, result: EnvelopeResult) => void;
+  readonly onRejected?: (envelope: Envelope, result: EnvelopeResult) => void | Promise<void>;
   /** Gets warnings; by default they go to the standard error. */
   readonly logger?: Logger;
   /** Envelopes in one call, 200 by default; the daemon accepts at most 500. */

@@ -227,16 +227,12 @@ export class Sender {
   #report(frames: readonly Frame[], results: readonly EnvelopeResult[]): void {
     const { onResults, onRejected, logger } = this.#settings;
     if (onResults !== undefined) {
-      this.#callBack("onResults", () => {
-        onResults(results);
-      });
+      this.#callBack("onResults", () => onResults(results));
     }
     const rejected = [...results.entries()].filter(([, result]) => result.disposition === Disposition.REJECTED);
     if (onRejected !== undefined) {
       for (const [place, result] of rejected) {
-        this.#callBack("onRejected", () => {
-          onRejected(envelopeOf(known(frames[place])), result);
-        });
+        this.#callBack("onRejected", () => onRejected(envelopeOf(known(frames[place])), result));
       }
     } else if (rejected.length > 0 && onResults === undefined) {
       const reasons = new Set(rejected.flatMap(([, result]) => result.violations.map((violation) => violation.reason)));
@@ -244,13 +240,16 @@ export class Sender {
     }
   }
 
-  /** Calls a callback; logs its error, since it must not stop the delivery of other envelopes. */
-  #callBack(name: string, call: () => void): void {
-    try {
-      call();
-    } catch (error) {
+  /** Calls a callback; logs its error, also that of an async function, since it must not stop the delivery or the process. */
+  #callBack(name: string, call: () => unknown): void {
+    const failed = (error: unknown): void => {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#settings.logger.error(`the callback ${name} threw; publishing goes on: ${reason}`);
+    };
+    try {
+      Promise.resolve(call()).catch(failed);
+    } catch (error) {
+      failed(error);
     }
   }
 }

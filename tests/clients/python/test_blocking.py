@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,69 @@ async def test_callbacks_run_on_the_publishers_own_thread(daemon: "Daemon") -> N
 
     await asyncio.to_thread(publish)
     assert threads == ["intercomd-publisher"] * 2
+
+
+async def test_callback_may_publish_but_not_wait(daemon: "Daemon") -> None:
+    refused: list[str] = []
+
+    def try_to_wait(results: Sequence[EnvelopeResult]) -> None:
+        if results[0].envelope_id != "first":
+            return
+        publisher.publish(event("second"))
+        waits: tuple[Callable[[], object], ...] = (
+            publisher.flush,
+            publisher.close,
+            lambda: publisher.publish_and_wait(event("third")),
+            lambda: publisher.publish(event("x" * 200)),
+        )
+        for wait in waits:
+            with pytest.raises(RuntimeError, match="use another thread") as error:
+                wait()
+            refused.append(str(error.value).partition(" waits")[0])
+
+    settings = PublisherSettings(buffer_bytes_max=200)
+    publisher = BlockingPublisher(daemon.target, settings=settings, on_results=try_to_wait)
+    first = event("first")
+    first.envelope_id = "first"
+    await asyncio.to_thread(publisher.publish, first)
+    await asyncio.to_thread(publisher.flush)
+    assert await asyncio.to_thread(publisher.close) == []
+    assert refused == ["flush", "close", "publish_and_wait", "publish with a full buffer"]
+    assert daemon.names == ["first", "second"]
+
+
+async def test_close_does_not_wait_for_a_callback_that_never_returns(
+    daemon: "Daemon", caplog: pytest.LogCaptureFixture
+) -> None:
+    running, returning = threading.Event(), threading.Event()
+
+    def on_results(_results: Sequence[EnvelopeResult]) -> None:
+        running.set()
+        returning.wait()
+
+    settings = PublisherSettings(batch_envelopes_max=1)
+    publisher = BlockingPublisher(daemon.target, settings=settings, on_results=on_results)
+    for name in ("first", "second"):
+        await asyncio.to_thread(publisher.publish, event(name))
+    await asyncio.to_thread(running.wait)
+    left = await asyncio.to_thread(publisher.close, 0)
+    returning.set()
+    assert [envelope.custom_event.name for envelope in left] == ["second"]
+    assert "a callback that still runs" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt()])
+async def test_callback_that_ends_its_thread_stops_the_publisher(daemon: "Daemon", error: BaseException) -> None:
+    def end(_results: Sequence[EnvelopeResult]) -> None:
+        raise error
+
+    publisher = BlockingPublisher(daemon.target, on_results=end)
+    await asyncio.to_thread(publisher.publish, event("first"))
+    with pytest.raises(PublishError, match=f"the publisher stopped: {type(error).__name__}"):
+        await asyncio.to_thread(publisher.flush)
+    with pytest.raises(PublishError, match="the publisher stopped"):
+        await asyncio.to_thread(publisher.publish_and_wait, event("second"))
+    assert await asyncio.to_thread(publisher.close) == []
 
 
 async def test_leaving_the_block_raises_for_unsent_envelopes(daemon: "Daemon") -> None:

@@ -49,6 +49,33 @@ async def test_no_task_is_left_after_close(daemon: "Daemon") -> None:
     assert not [coroutine for coroutine in coroutines if "Publisher" in coroutine]
 
 
+async def test_cancelled_tasks_of_the_publisher_are_started_again(daemon: "Daemon") -> None:
+    """Code that shuts a service down may cancel every task of the loop."""
+    publisher = Publisher(daemon.target, settings=PublisherSettings(batch_envelopes_max=1))
+    daemon.answering.clear()
+    for name in ("first", "second"):
+        await publisher.publish(event(name))
+    await daemon.arrivals.get()
+    await _cancel_tasks_of_publishers()
+    daemon.answering.set()
+    await publisher.publish_and_wait(event("third"))
+    assert daemon.names == ["first", "second", "third"]
+    await _cancel_tasks_of_publishers()
+    await publisher.flush()
+    await publisher.publish(event("fourth"))
+    await _cancel_tasks_of_publishers()
+    assert await publisher.close() == []
+    assert daemon.names[3:] == ["fourth"]
+
+
+async def _cancel_tasks_of_publishers() -> None:
+    """The server of the test has tasks on this loop, too."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name() == "intercomd-publisher"]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 async def test_close_returns_unsent_envelopes_in_order_with_their_ids(daemon: "Daemon") -> None:
     daemon.answering.clear()
     publisher = Publisher(daemon.target, settings=PublisherSettings(batch_envelopes_max=2))

@@ -1,12 +1,14 @@
 """The asyncio publisher divides refused requests and reports rejected envelopes."""
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from intercomd import Envelope, EnvelopeResult, Identity, Publisher, PublisherSettings
+from daemons.impostor import Impostor
+from intercomd import BlockingPublisher, Envelope, EnvelopeResult, Identity, Publisher, PublisherSettings
 from senders.publishing import ACCEPTED, CODE, REJECTED, event, names, numbered, publish_all, status_details
 
 if TYPE_CHECKING:
@@ -63,6 +65,50 @@ async def test_callback_that_raises_is_logged_and_publishing_goes_on(
     assert daemon.names == ["second"]
     assert "the caller's own mistake" in caplog.text
     assert publisher.unanswered == []
+
+
+@pytest.mark.parametrize("publisher_class", [Publisher, BlockingPublisher])
+@pytest.mark.parametrize("name", ["on_results", "on_rejected"])
+async def test_coroutine_function_as_callback_is_an_error(
+    publisher_class: type[Publisher | BlockingPublisher], name: str
+) -> None:
+    async def callback(*_arguments: object) -> None: ...
+
+    with pytest.raises(TypeError, match=f"{name} must be a plain function"):
+        publisher_class(**{name: callback})
+
+
+async def test_cancelled_error_of_a_callback_is_logged(daemon: "Daemon", caplog: pytest.LogCaptureFixture) -> None:
+    def callback(_results: object) -> None:
+        raise asyncio.CancelledError("a future of the caller")
+
+    async with Publisher(daemon.target, on_results=callback) as publisher:
+        for name in ("first", "second"):
+            await publisher.publish_and_wait(event(name))
+    assert caplog.text.count("raised; publishing goes on") == 2
+
+
+def test_callback_that_ends_the_loop_stops_the_publisher() -> None:
+    """SystemExit in a callback ends the process as elsewhere, and `close` returns at once."""
+    server = Impostor(["accepted"])
+    stopped: list[str] = []
+
+    def end(_results: object) -> None:
+        raise SystemExit(3)
+
+    async def publish() -> None:
+        async with server:
+            publisher = Publisher(server.address, on_results=end)
+            try:
+                await publisher.publish(event("first"))
+                await publisher.flush()
+            finally:
+                assert await publisher.close() == []
+                stopped.append(str(publisher.failure))
+
+    with pytest.raises(SystemExit):
+        asyncio.run(publish())
+    assert stopped == ["the publisher stopped: SystemExit(3)"]
 
 
 async def test_forbidden_connection_rejects_its_own_envelopes_alone(daemon: "Daemon") -> None:

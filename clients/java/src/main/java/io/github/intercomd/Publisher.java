@@ -29,6 +29,10 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 public final class Publisher implements AutoCloseable {
   private static final Duration RESULT_TIMEOUT = Duration.ofSeconds(30);
+
+  /** How long {@code close} waits after its time for a callback that runs. */
+  private static final Duration CALLBACK_TIMEOUT = Duration.ofSeconds(1);
+
   private static final System.Logger LOGGER = System.getLogger("io.github.intercomd");
 
   private final Settings settings;
@@ -175,6 +179,7 @@ public final class Publisher implements AutoCloseable {
   public void close() {
     List<Envelope> left;
     PublishException cause;
+    refuseInCallback("close");
     closing.lock();
     try {
       if (isClosed()) {
@@ -257,6 +262,7 @@ public final class Publisher implements AutoCloseable {
   }
 
   private void end(Duration timeout) {
+    long deadline = System.nanoTime() + Nanos.of(timeout);
     refuse(new PublisherClosedException(null));
     boolean interrupted = false;
     try {
@@ -268,9 +274,7 @@ public final class Publisher implements AutoCloseable {
     }
     sender.abort();
     signalEnd();
-    for (Thread thread : senders) {
-      interrupted |= joinUninterruptibly(thread);
-    }
+    interrupted |= joinSenders(deadline);
     fail(new PublisherClosedException(null));
     sender.close();
     lock.lock();
@@ -348,7 +352,7 @@ public final class Publisher implements AutoCloseable {
       }
     } catch (PublishException error) {
       fail(error);
-    } catch (RuntimeException | Error error) {
+    } catch (Throwable error) { // the last frame of the thread: callers get the error
       fail(new PublishException("the publisher stopped: " + error, null, error));
     }
   }
@@ -453,17 +457,30 @@ public final class Publisher implements AutoCloseable {
     }
   }
 
-  /** Waits for the end of a thread; returns whether it was interrupted meanwhile. */
-  private static boolean joinUninterruptibly(Thread thread) {
+  /**
+   * Waits for the threads, whose calls and pauses have ended: only a callback may still run. An interrupt ends the wait up to
+   * the deadline.
+   *
+   * @return whether it was interrupted
+   */
+  private boolean joinSenders(long deadline) {
+    long now = System.nanoTime();
+    long last = Math.max(deadline - now, CALLBACK_TIMEOUT.toNanos()) + now;
     boolean interrupted = false;
-    for (; ; ) {
-      try {
-        thread.join();
-        return interrupted;
-      } catch (InterruptedException error) {
-        interrupted = true;
+    for (Thread thread : senders) {
+      for (long left = last - System.nanoTime(); thread.isAlive() && left > 0; left = last - System.nanoTime()) {
+        try {
+          TimeUnit.NANOSECONDS.timedJoin(thread, left);
+        } catch (InterruptedException error) {
+          interrupted = true;
+          last = Math.min(last - now, CALLBACK_TIMEOUT.toNanos()) + now;
+        }
       }
     }
+    if (senders.stream().anyMatch(Thread::isAlive)) {
+      LOGGER.log(Level.WARNING, "close does not wait any longer for a callback that still runs");
+    }
+    return interrupted;
   }
 
   private static TimeoutException late(String problem, Duration timeout, Throwable cause) {

@@ -331,11 +331,14 @@ final class Sender {
     }
   }
 
-  /** Calls a callback; logs its exception, since it must not stop the delivery of other envelopes. */
+  /**
+   * Calls a callback; logs its exception, since it must not stop the delivery of other envelopes. Languages without checked
+   * exceptions, such as Kotlin, throw any of them.
+   */
   private static void callBack(String name, Runnable call) {
     try {
       call.run();
-    } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError error) {
+    } catch (Exception | LinkageError | AssertionError | StackOverflowError error) {
       LOGGER.log(Level.ERROR, "the callback " + name + " threw; publishing goes on", error);
     } finally {
       Thread.interrupted(); // an interrupt that the callback left must not end the next call

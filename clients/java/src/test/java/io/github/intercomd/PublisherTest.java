@@ -21,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
@@ -195,6 +196,84 @@ class PublisherTest {
         List.of(publisher::flush, publisher::close, () -> publisher.publishAndWait(envelope("c")));
     for (Executable wait : waits) {
       thrown.add(assertThrows(RuntimeException.class, wait).getClass());
+    }
+  }
+
+  @Test
+  void closeInACallbackIsAnErrorWhileAnotherThreadCloses() throws IOException, InterruptedException {
+    CountDownLatch closing = new CountDownLatch(1);
+    List<Class<?>> thrown = Collections.synchronizedList(new ArrayList<>());
+    AtomicReference<Publisher> used = new AtomicReference<>();
+    try (Daemon daemon = new Daemon()) {
+      Publisher publisher =
+          Publisher.builder(daemon.target())
+              .onResults(
+                  results -> {
+                    awaitUninterruptibly(closing);
+                    thrown.add(assertThrows(RuntimeException.class, used.get()::close).getClass());
+                  })
+              .build();
+      used.set(publisher);
+      publisher.publish(envelope("a"));
+      Thread closer = new Thread(publisher::close);
+      closer.start();
+      while (closer.getState() != Thread.State.TIMED_WAITING) { // it waits for results
+        Thread.onSpinWait();
+      }
+      closing.countDown();
+      closer.join();
+    }
+    assertEquals(List.of(IllegalStateException.class), thrown);
+  }
+
+  @Test
+  void closeDoesNotWaitForACallbackThatNeverReturns() throws IOException, InterruptedException {
+    CountDownLatch running = new CountDownLatch(1);
+    CountDownLatch returning = new CountDownLatch(1);
+    try (Daemon daemon = new Daemon()) {
+      Publisher publisher =
+          Publisher.builder(daemon.target())
+              .batchEnvelopesMax(1)
+              .onResults(
+                  results -> {
+                    running.countDown();
+                    awaitUninterruptibly(returning);
+                  })
+              .build();
+      publisher.publish(envelope("a"));
+      publisher.publish(envelope("b"));
+      running.await();
+      assertEquals(List.of("b"), ids(publisher.close(NO_TIME)));
+      Thread.currentThread().interrupt();
+      assertEquals(List.of("b"), ids(publisher.close(NO_TIME)));
+      assertTrue(Thread.interrupted());
+      returning.countDown();
+    }
+  }
+
+  @Test
+  void anyExceptionOfACallbackIsLoggedAndPublishingGoesOn() throws IOException, InterruptedException, TimeoutException {
+    try (Daemon daemon = new Daemon();
+        Publisher publisher =
+            Publisher.builder(daemon.target())
+                .onResults(results -> PublisherTest.<RuntimeException>throwUnchecked(new IOException("no such file")))
+                .build()) {
+      publisher.publishAndWait(envelope("a"));
+      assertEquals("b", publisher.publishAndWait(envelope("b")).getEnvelopeId());
+    }
+  }
+
+  /** Throws a checked exception where none is declared, as Kotlin and Scala do. */
+  @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+  private static <T extends Throwable> void throwUnchecked(Throwable error) throws T {
+    throw (T) error;
+  }
+
+  private static void awaitUninterruptibly(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException error) {
+      throw new IllegalStateException(error);
     }
   }
 
