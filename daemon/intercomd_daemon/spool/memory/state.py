@@ -179,7 +179,9 @@ class OutcomeArchive:
     def kept_outcomes(self) -> list[KeptOutcome]:
         """The outcomes of the journal, and before them those of letters that outlived it; oldest first."""
         start = next(iter(self._outcomes), self._sequence + 1)
-        old = [KeptOutcome(letter.outcome, True) for number, letter in self._letters.items() if number < start]
+        old = [
+            KeptOutcome(letter.outcome, dead_letter=True) for number, letter in self._letters.items() if number < start
+        ]
         return old + [KeptOutcome(each, each.sequence in self._letters) for each in self._outcomes.values()]
 
     def letters(self, wanted: DeadLetterFilter) -> list[DeadLetter]:
