@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import asyncpg
 
@@ -14,13 +14,12 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import record
 from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
-from intercomd_daemon.spool.postgresql.leases import HeldLease
-from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, is_transient
+from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
+from intercomd_daemon.spool.postgresql.leases import HeldLease, Leases
+from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, Session, is_transient
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
 from intercomd_daemon.spool.rows import PacingState, RowPage, Settlement
-
-if TYPE_CHECKING:
-    from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool
 
 Result = TypeVar("Result")
 MOVED_MAX = 2_048
@@ -31,10 +30,40 @@ REPEAT_SECONDS = 1.0
 """A statement that the database refuses for now (a full disk, a lock) is repeated after this time."""
 
 
+class LeasingEngine(Protocol):
+    """What the engine does for the outflows of its workspaces."""
+
+    counters: Counters
+    fleet: PostgresqlFleet
+    leases: Leases
+    settling: Session
+    """The session that every statement of an outflow goes over."""
+    wakes: dict[str, Callable[[Priority], None]]
+    """What to call after an append, by connection."""
+    on_commit: Callable[[int, float], None]
+    """Takes the rows and seconds of a commit."""
+
+    def now(self) -> float:
+        """Returns Unix seconds by the clock of all daemons."""
+        ...
+
+    def holder(self, workspace: str, epoch: int) -> Holder:
+        """Returns the fence of a statement on the settling session."""
+        ...
+
+    async def number(self, name: str) -> int:
+        """Returns the number of a connection, which it gets if it has none."""
+        ...
+
+    def refuse_if_closed(self) -> None:
+        """Raises ShuttingDown once the spool is closed."""
+        ...
+
+
 class PostgresqlOutflow:
     """The deliveries of a workspace; `base.Outflow` documents each method."""
 
-    def __init__(self, spool: "PostgresqlSpool", holding: HeldLease) -> None:
+    def __init__(self, spool: LeasingEngine, holding: HeldLease) -> None:
         """The holding is this outflow's until `release`."""
         self._spool = spool
         self._holding = holding
@@ -58,6 +87,7 @@ class PostgresqlOutflow:
             self.check_held()
             fence = self._holding.lease.fence
 
+            # `holder` reads the session's number when the statement leaves: another session may have begun by then.
             async def perform(connection: asyncpg.Connection, epoch: int = fence.epoch) -> Result:
                 return await job(connection, self._spool.holder(self._holding.workspace, epoch))
 
@@ -85,8 +115,9 @@ class PostgresqlOutflow:
             start, end = counters.head(number, priority), log_end(number, priority)
             lanes: set[str] = set()
             while True:
-                between = (max(position, start), end)
-                page = await reading.read_log(session, number, connection, between, (rows_max, bytes_max), now)
+                page = await reading.read_log(
+                    session, number, connection, max(position, start), end, rows_max, bytes_max, now
+                )
                 if page.parked:
                     statement = "SELECT move_1($1, $2, $3, $4, $5, $6)"
                     await session.execute(statement, *holder, number, page.parked)
@@ -95,11 +126,11 @@ class PostgresqlOutflow:
                 lanes |= page.parked_lanes
                 if page.rows or page.corrupt or not page.parked or moved >= MOVED_MAX:
                     break
-            return await self._batch(session, holder, number, page._replace(after=position), frozenset(lanes))
+            return await self._row_page(session, holder, number, page._replace(after=position), frozenset(lanes))
 
         return await self._deliver(read)
 
-    async def _batch(
+    async def _row_page(
         self,
         session: asyncpg.Connection,
         holder: Holder,
@@ -162,15 +193,15 @@ class PostgresqlOutflow:
 
         async def read(session: asyncpg.Connection, holder: Holder) -> RowPage:
             number = self._spool.counters.number(connection)
-            limits, now = (rows_max, bytes_max), self._spool.now()
-            page = await reading.read_parked(session, number, connection, lane, after, limits, now)
+            now = self._spool.now()
+            page = await reading.read_parked(session, number, connection, lane, after, rows_max, bytes_max, now)
             key = (number, lane.encode())
             attempts = await session.fetchval("SELECT attempts FROM lanes WHERE connection = $1 AND lane = $2", *key)
             if not after and not page.after:
                 less = await session.fetchval("SELECT unpark_1($1, $2, $3, $4, $5, $6)", *holder, *key)
                 if less:
                     self._spool.counters.of(number).parked_lanes -= less
-            return await self._batch(session, holder, number, page, frozenset(), attempts or 0)
+            return await self._row_page(session, holder, number, page, frozenset(), attempts or 0)
 
         return await self._deliver(read)
 

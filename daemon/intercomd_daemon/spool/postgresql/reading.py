@@ -37,21 +37,30 @@ async def read_log(
     connection: asyncpg.Connection,
     number: int,
     name: str,
-    between: tuple[int, int],
-    limits: tuple[int, int],
+    after: int,
+    end: int,
+    rows_max: int,
+    bytes_max: int,
     now: float,
 ) -> Page:
-    """Reads rows of a log between two keys, up to `limits` rows and bytes, but at least one."""
-    rows = await connection.fetch(_LOG, number, *between, limits[0])
-    return _page(rows, name, between[0], limits[1], now)
+    """Reads the rows of a log between the keys `after` and `end`, within both limits, but at least one."""
+    rows = await connection.fetch(_LOG, number, after, end, rows_max)
+    return _page(rows, name, after, bytes_max, now)
 
 
 async def read_parked(
-    connection: asyncpg.Connection, number: int, name: str, lane: str, after: int, limits: tuple[int, int], now: float
+    connection: asyncpg.Connection,
+    number: int,
+    name: str,
+    lane: str,
+    after: int,
+    rows_max: int,
+    bytes_max: int,
+    now: float,
 ) -> Page:
-    """Reads rows of a parked lane above a key, up to `limits` rows and bytes, but at least one."""
-    rows = await connection.fetch(_PARKED, number, lane.encode(), after, limits[0])
-    return _page(rows, name, after, limits[1], now)
+    """Reads the rows of a parked lane above the key `after`, within both limits, but at least one."""
+    rows = await connection.fetch(_PARKED, number, lane.encode(), after, rows_max)
+    return _page(rows, name, after, bytes_max, now)
 
 
 def _page(found: list[asyncpg.Record], name: str, after: int, bytes_max: int, now: float) -> Page:
