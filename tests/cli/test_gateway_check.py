@@ -51,7 +51,7 @@ async def test_each_connection_is_checked() -> None:
     assert levels(found) == ["ok", "wrong", "wrong", "note"]
     texts = [str(result) for result in found]
     assert "its spool is spool-1" in texts[0]
-    assert "UPSTREAM_UNKNOWN_CONNECTION" in texts[1]
+    assert "UPSTREAM_UNKNOWN_CONNECTION: Add the connection" in texts[1]
     assert "UPSTREAM_FORBIDDEN (PERMISSION_DENIED: not yours)" in texts[2]
     assert "CONNECTION_INACTIVE" in texts[3]
 

@@ -387,6 +387,17 @@ async def test_explain_at_an_agent_asks_the_gateway(chain: Chain) -> None:
     assert "nothing answers at 127.0.0.1:9" in absent.stderr
 
 
+async def test_explain_at_an_agent_shows_that_the_gateway_has_nothing_yet(chain: Chain) -> None:
+    await chain.gateway.start()
+    await chain.agent.start()
+    await chain.agent.operations.PauseConnection(PauseConnectionRequest())
+    await chain.agent.publish(envelope("u-1", "step", envelope_id="a"))
+    words = ("explain", "a", "--operations", chain.agent.operations_address, "--gateway")
+    shown = await invoke(*words, chain.gateway.operations_address)
+    assert (shown.exit_code, "waiting: PAUSED" in shown.stdout) == (0, True)
+    assert shown.stderr.startswith("The gateway knows nothing of a: no envelope of it was forwarded yet")
+
+
 async def test_explain_at_an_agent_asks_the_gateway_of_its_settings(chain: Chain) -> None:
     """With the agent's own credential, which may or may not read personal data at the gateway."""
     file = chain.folder / "token"

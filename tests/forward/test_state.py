@@ -84,11 +84,11 @@ def test_pause_hides_everything() -> None:
 
 
 def test_incomplete_response_is_named() -> None:
-    assert take(verified(), Reply("OK")).last_error == "OK: the response does not match the request"
+    assert take(verified(), Reply("OK")).last_error == "the response does not match the request"
     state = verified()
     old = OK._replace(spool_id="")
     state.on_reply(advise_probe(old, ""), old, 0.0, 0.0)
-    assert state.last_error == "OK: UPSTREAM_OUTDATED"
+    assert state.last_error == "UPSTREAM_OUTDATED"
 
 
 @pytest.mark.fills("forward.state.DETAIL_CHARACTERS_MAX")

@@ -111,6 +111,14 @@ def not_found(identifier: str) -> str:
     )
 
 
+def not_at_gateway(identifier: str) -> str:
+    """Returns what it means that the gateway of an agent knows nothing."""
+    return (
+        f"The gateway knows nothing of {printable(identifier, None)}: no envelope of it was forwarded yet, or too long"
+        " ago (spool.outcomes_kept at the gateway)."
+    )
+
+
 def _subject(entry: TrailEntry) -> str:
     content, user = trail.content_of(entry), user_of(trail.identity_of(entry))
     subject = printable(trail.envelope_id_of(entry), None) or "without an id"

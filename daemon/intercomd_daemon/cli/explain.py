@@ -12,7 +12,7 @@ from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon import config
 from intercomd_daemon.cli import options
 from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.answer import answer, answer_for_both, not_found
+from intercomd_daemon.cli.answer import answer, answer_for_both, not_at_gateway, not_found
 from intercomd_daemon.cli.client_options import ClientOptions
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
@@ -85,6 +85,8 @@ def command(
     """
     target = resolve_address(address, OPERATIONS, config_path)
     known, is_agent = _explain(target, None, identifier, connection or "", limit, as_json=as_json)
+    if not known:
+        print_text(not_found(identifier), hanging="", err=True)
     access: ClientOptions | None = None
     if not gateway and is_agent:
         gateway, access = _gateway_of(config_path)
@@ -92,7 +94,10 @@ def command(
         if not as_json:
             click.secho(f"\nAt the gateway {gateway}:", bold=True)
         try:
-            known |= _explain(gateway, access, identifier, connection or "", limit, as_json=as_json)[0]
+            forwarded, _ = _explain(gateway, access, identifier, connection or "", limit, as_json=as_json)
+            known |= forwarded
+            if not forwarded:
+                print_text(not_at_gateway(identifier), hanging="", err=True)
         except CommandFailed as error:
             print_text(f"{error.message}; or run `intercomd explain` at the gateway", hanging="", err=True)
     if not known:
@@ -127,8 +132,6 @@ def _explain(
             print_json(entry)
     elif entries:
         _print(identifier, found, entries)
-    if not entries:
-        print_text(not_found(identifier), hanging="", err=True)
     return bool(entries), any(status.upstream for status in found.connections.values())
 
 

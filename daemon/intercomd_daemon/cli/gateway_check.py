@@ -33,7 +33,8 @@ async def _check_connection(gateway: Gateway, upstream: UpstreamSettings, name: 
     detail = f"{reply.code}: {missing}" if missing else reply.code
     if advice.next is Next.SUSPEND:
         remedy = remedy_of(ReasonKind.UPSTREAM, advice.reason)
-        return CheckResult(Severity.WRONG, subject, f"{advice.reason} ({detail}): {remedy}")
+        status = "" if reply.code == "OK" else f" ({detail})"
+        return CheckResult(Severity.WRONG, subject, f"{advice.reason}{status}: {remedy}")
     if problem := find_tls_problem(reply.message):
         message = f"TLS to the gateway {gateway.target} fails: {problem.cause}; {problem.fix_in_settings}"
         return CheckResult(Severity.WRONG, subject, message)

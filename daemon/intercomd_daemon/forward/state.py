@@ -48,7 +48,8 @@ class ForwardState:
             return
         self.failures += 1
         error = reply.message or advice.reason or "the response does not match the request"
-        self.last_error = f"{reply.code}: {error}"[:DETAIL_CHARACTERS_MAX]
+        text = error if reply.code == "OK" else f"{reply.code}: {error}"
+        self.last_error = text[:DETAIL_CHARACTERS_MAX]
         suspends = advice.next in {Next.SUSPEND, Next.AWAIT_CONFIRMATION}
         self._suspended = advice.reason if suspends else ""
         self.retry_at = now + pause_seconds(reply, self.failures, jitter)
