@@ -1,5 +1,6 @@
 """PEM files that cannot be loaded are named with the fix; the files of listeners are tested in `test_tls.py`."""
 
+import codecs
 import ssl
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def test_authorities_are_certificates(tmp_path: Path, context: ssl.SSLContext) -
     path.write_bytes(Files(tmp_path).ca.cert_pem.bytes())
     load_authorities(context, str(path))
     assert len(context.get_ca_certs()) == 1
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    with pytest.raises(FileUnusable, match=r"ca\.pem begins with a byte order mark \(BOM\)"):
+        load_authorities(context, str(path))
     for content in (b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\n"):
         path.write_bytes(content)
         with pytest.raises(FileUnusable, match=r"ca\.pem cannot be used .*: expected certificates in PEM"):

@@ -1,6 +1,8 @@
 """Loads PEM files into a context of TLS, with errors that name the file and the fix."""
 
+import codecs
 import ssl
+from pathlib import Path
 
 from intercomd_daemon.watched_file import FileUnusable
 
@@ -12,6 +14,7 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         FileUnusable: a file is not what it should be, or the key is not that of the certificate.
     """
     try:
+        _refuse_byte_order_mark(certificate, key)
         # A passphrase is never asked for: nobody sits at the daemon's terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
@@ -30,9 +33,18 @@ def load_authorities(context: ssl.SSLContext, path: str) -> None:
         FileUnusable: the file holds none.
     """
     try:
+        _refuse_byte_order_mark(path)
         context.load_verify_locations(path)
     except OSError as error:
         raise FileUnusable(f"{path} cannot be used ({_reason(error)}): expected certificates in PEM") from error
+
+
+def _refuse_byte_order_mark(*paths: str) -> None:
+    """OpenSSL skips the mark; the library of gRPC then finds no certificate."""
+    for path in paths:
+        with Path(path).open("rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+                raise FileUnusable(f"{path} begins with a byte order mark (BOM): save it as UTF-8 without one")
 
 
 def _reason(error: OSError) -> str:

@@ -4,7 +4,9 @@ Handshakes use the bytes that were read and checked last. So a half-written file
 to the key yet, never reaches a client: the previous ones stay in use, and `problem` says why.
 """
 
+import secrets
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -68,6 +70,7 @@ class ServerTls:
                 return False
             if content != self._content:
                 context = _context_of(self._settings)
+                self._check_for_grpc(content)
                 if self._read() != content:
                     return False  # Replaced meanwhile: the next call reads them again.
         except FileUnusable as error:
@@ -86,6 +89,27 @@ class ServerTls:
 
     def _read(self) -> tuple[bytes, ...]:
         return tuple(file.read() for file in self._files)
+
+    def _check_for_grpc(self, content: _Content) -> None:
+        """Starts a trial server of gRPC, whose library of TLS knows fewer curves and kinds of PEM blocks than OpenSSL.
+
+        An open port would report no error: it would go on with the old files until they expire.
+
+        Raises:
+            FileUnusable: it does not start.
+        """
+        server = grpc.server(ThreadPoolExecutor(max_workers=1))
+        certificate, key = content[:2]
+        client_ca = content[2] if self.verifies_clients else None
+        credentials = grpc.ssl_server_credentials([(key, certificate)], client_ca, self.verifies_clients)
+        try:
+            server.add_secure_port(f"unix-abstract:{secrets.token_hex(16)}", credentials)
+            server.start()  # Only a server that was started closes its port.
+        except RuntimeError as error:
+            expected = "expected a key of RSA, P-256 or P-384, and certificates in blocks BEGIN CERTIFICATE"
+            raise FileUnusable(f"gRPC cannot use {', '.join(self.paths)}: {expected}") from error
+        finally:
+            server.stop(None).wait()
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Returns credentials for one address, which follow later changes of the files."""
