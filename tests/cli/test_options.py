@@ -14,6 +14,33 @@ def command(patience_seconds: float) -> None:
     click.echo(f"{patience_seconds:g}")
 
 
+@click.command()
+@options.operations
+def address_command(address: str) -> None:
+    click.echo(address)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "expected"),
+    [
+        (("--operations", "host:1", "--config", "/nowhere.toml"), {}, "host:1"),
+        ((), {"INTERCOMD_OPERATIONS_GRPC_LISTEN": "host:2"}, "host:2"),
+        ((), {}, "127.0.0.1:9091"),
+    ],
+    ids=["command line", "settings", "default"],
+)
+def test_operations_address_is_given_or_of_the_settings(
+    arguments: tuple[str, ...], variables: dict[str, str], expected: str
+) -> None:
+    result = CliRunner().invoke(address_command, arguments, env=variables)
+    assert (result.exit_code, result.output) == (0, f"{expected}\n")
+
+
+def test_operations_address_that_cannot_be_found_exits_with_78() -> None:
+    result = CliRunner().invoke(address_command, ["--config", "/nowhere.toml"])
+    assert (result.exit_code, result.output.count("\n")) == (78, 1)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", "90"), ("1h30m", "5400"), ("0s", "0")])
 def test_patience_accepts_durations_of_the_settings(text: str, seconds: str) -> None:
     assert CliRunner().invoke(command, ["--patience", text]).output == f"{seconds}\n"

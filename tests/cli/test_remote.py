@@ -8,9 +8,8 @@ from forwarding.garbled import GarbledServer
 from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.operations_pb2 import WatchOutcomesRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.cli.addresses import OPERATIONS
-from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
-from intercomd_daemon.cli.remote import ingest, open_channel, resolve_address
+from intercomd_daemon.cli.exits import CommandFailed
+from intercomd_daemon.cli.remote import ingest, open_channel
 from ports import free_port
 from senders.client import envelope
 
@@ -61,12 +60,6 @@ async def test_operations_rejects_the_ingest_address(daemon: Daemon) -> None:
 async def test_operations_passes_on_the_details_of_a_refused_call(daemon: Daemon) -> None:
     result = await invoke("watch", "--operations", daemon.operations_address, "--after", 1_000_000)
     assert (result.exit_code, "not a sequence of this journal" in result.stderr) == (1, True)
-
-
-async def test_resolve_address_prefers_the_command_line() -> None:
-    assert resolve_address("host:1", OPERATIONS, "/nowhere.toml") == "host:1"
-    with pytest.raises(ConfigurationInvalid):
-        resolve_address(None, OPERATIONS, "/nowhere.toml")
 
 
 async def test_ingest_answers_a_preview(daemon: Daemon) -> None:

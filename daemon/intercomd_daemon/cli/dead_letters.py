@@ -12,7 +12,6 @@ from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd.v1.outcome_pb2 import DeadLetter
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.explanation import explain_entry, print_explanation
 from intercomd_daemon.cli.format import printable, quantity, timestamp
@@ -23,7 +22,6 @@ from intercomd_daemon.cli.remote import (
     CALL_SECONDS,
     Operations,
     operations,
-    resolve_address,
     warn_of_unknown_connection,
 )
 
@@ -119,8 +117,7 @@ def command() -> None:
     epilog=options.examples("intercomd dead-letters list --customer-id 42"),
 )
 @filter_options
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -132,8 +129,7 @@ def command() -> None:
 @click.option("--newest", "newest_first", is_flag=True, help="Newest first.  [default: oldest first]")
 @options.JSON
 def list_command(
-    address: str | None,
-    config_path: str | None,
+    address: str,
     limit: int,
     newest_first: bool,
     as_json: bool,
@@ -144,7 +140,7 @@ def list_command(
     They are listed oldest first, which is the order of a replay, or newest first with --newest.
     """
     request = messages.ListDeadLettersRequest(filter=filter_from(given), newest_first=newest_first)
-    asyncio.run(_list(resolve_address(address, OPERATIONS, config_path), request, limit, as_json))
+    asyncio.run(_list(address, request, limit, as_json))
 
 
 async def _list(address: str, request: messages.ListDeadLettersRequest, limit: int, as_json: bool) -> None:
@@ -214,16 +210,15 @@ def _row(letter: DeadLetter) -> list[str]:
     ),
 )
 @click.argument("identifier", type=options.GIVEN, metavar="ID")
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @options.JSON
-def show_command(identifier: str, address: str | None, config_path: str | None, as_json: bool) -> None:
+def show_command(identifier: str, address: str, as_json: bool) -> None:
     """Show a dead letter: the envelope, the result of each call, and Intercom's response.
 
     ID is the id of a dead letter, the first column of `intercomd dead-letters list`, or of an envelope. If it is both,
     or if several dead letters have the envelope id, all of them are shown, oldest first.
     """
-    letters = asyncio.run(_find(resolve_address(address, OPERATIONS, config_path), identifier))
+    letters = asyncio.run(_find(address, identifier))
     for number, letter in enumerate(letters):
         if as_json:
             print_json(letter)
@@ -279,19 +274,15 @@ async def _find(address: str, identifier: str) -> list[DeadLetter]:
     ),
 )
 @filter_options
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @options.YES
 @options.JSON
-def replay_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]
-) -> None:
+def replay_command(address: str, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]) -> None:
     """Replay dead letters: append them to their log, in their order, with only the calls that were refused.
 
     Prints the number and asks for confirmation. Without ids or options all are replayed.
     """
-    target = resolve_address(address, OPERATIONS, config_path)
-    count = _confirm_and_act(target, filter_from(given), "replay", yes)
+    count = _confirm_and_act(address, filter_from(given), "replay", yes)
     _print_count(count, as_json, "queued for replay; `intercomd watch` shows the outcomes")
 
 
@@ -301,19 +292,15 @@ def replay_command(
     epilog=options.examples("intercomd dead-letters discard --customer-id 42"),
 )
 @filter_options
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @options.YES
 @options.JSON
-def discard_command(
-    address: str | None, config_path: str | None, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]
-) -> None:
+def discard_command(address: str, yes: bool, as_json: bool, **given: Unpack[DeadLetterFilters]) -> None:
     """Discard dead letters permanently: each gets the outcome "discarded".
 
     Prints the number and asks for confirmation. Without ids or options all are discarded.
     """
-    target = resolve_address(address, OPERATIONS, config_path)
-    count = _confirm_and_act(target, filter_from(given), "discard", yes)
+    count = _confirm_and_act(address, filter_from(given), "discard", yes)
     _print_count(count, as_json, "discarded")
 
 

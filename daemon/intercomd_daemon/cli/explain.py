@@ -21,7 +21,6 @@ from intercomd_daemon.cli.remote import (
     CALL_SECONDS,
     Operations,
     operations,
-    resolve_address,
     warn_of_unknown_connection,
 )
 from intercomd_daemon.cli.status import last_error_of, obstacles_of
@@ -47,7 +46,7 @@ TROUBLED = (
     ),
 )
 @click.argument("identifier", type=options.GIVEN, metavar="WHO")
-@options.OPERATIONS
+@options.operations_address
 @options.CONFIG
 @click.option("--connection", type=options.GIVEN, metavar="NAME", help="Only envelopes of this connection.")
 @click.option(
@@ -83,7 +82,7 @@ def command(
 
     Exit code 1 if the daemon knows nothing of WHO.
     """
-    target = resolve_address(address, OPERATIONS, config_path)
+    target = options.resolve_address(address, OPERATIONS, config_path)
     known, is_agent = _explain(target, None, identifier, connection or "", limit, as_json=as_json)
     if not known:
         print_text(not_found(identifier), hanging="", err=True)

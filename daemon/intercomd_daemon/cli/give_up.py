@@ -7,13 +7,12 @@ import click
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1.operations_pb2 import TrailEntry
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.answer import answer
 from intercomd_daemon.cli.exits import CommandFailed
 from intercomd_daemon.cli.explain import read_trail
 from intercomd_daemon.cli.format import printable
 from intercomd_daemon.cli.output import print_json, print_text
-from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations
 from intercomd_daemon.cli.trail import EnvelopeState, connection_of, state_of
 
 ENTRIES_MAX = 100
@@ -27,8 +26,7 @@ ENTRIES_MAX = 100
     ),
 )
 @click.argument("envelope_id", type=options.GIVEN, metavar="ENVELOPE_ID")
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @click.option(
     "--connection",
     type=options.GIVEN,
@@ -37,21 +35,18 @@ ENTRIES_MAX = 100
 )
 @options.YES
 @options.JSON
-def command(
-    envelope_id: str, address: str | None, config_path: str | None, connection: str | None, yes: bool, as_json: bool
-) -> None:
+def command(envelope_id: str, address: str, connection: str | None, yes: bool, as_json: bool) -> None:
     """End a waiting envelope by hand: it becomes a dead letter with the reason GIVEN_UP, and its user goes on.
 
     Use it for an envelope whose calls fail again and again, so that later envelopes of its user wait. The command shows
     why the envelope waits, and asks for confirmation. If a call is in flight, the daemon records its result first.
     `intercomd dead-letters replay` makes the remaining calls later.
     """
-    target = resolve_address(address, OPERATIONS, config_path)
-    waiting = asyncio.run(_find(target, envelope_id, connection or ""))
+    waiting = asyncio.run(_find(address, envelope_id, connection or ""))
     if not yes:
         click.echo(answer(envelope_id, [waiting]), err=True)
         click.confirm("Give it up, so that it becomes a dead letter?", abort=True, err=True)
-    response = asyncio.run(_give_up(target, envelope_id, connection_of(waiting)))
+    response = asyncio.run(_give_up(address, envelope_id, connection_of(waiting)))
     if as_json:
         print_json(response)
         return

@@ -1,11 +1,15 @@
 """Options shared by several commands."""
 
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from intercomd_daemon.cli import client_options
+from intercomd_daemon.cli.addresses import OPERATIONS, AddressUnknown, Listener, address_of
+from intercomd_daemon.cli.exits import ConfigurationInvalid
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,9 +75,31 @@ _OPERATIONS_ADDRESS = click.option(
 )
 
 
-def OPERATIONS(command: Command) -> Command:  # noqa: N802 - applied like the constants beside it
-    """Adds the address of the operations service, and how to call it."""
+def operations_address(command: Command) -> Command:
+    """Adds --operations, and how to call the service; the command gets the `address` that is given, or None."""
     return _OPERATIONS_ADDRESS(client_options.options(command))
+
+
+def operations(command: Command) -> Command:
+    """Adds the options that find the operations service; the command gets its `address`, perhaps from the settings."""
+
+    @wraps(command)
+    def with_address(*, address: str | None, config_path: str | None, **given: Any) -> Any:  # noqa: ANN401 - of any command
+        return command(address=resolve_address(address, OPERATIONS, config_path), **given)
+
+    return operations_address(CONFIG(cast("Command", with_address)))
+
+
+def resolve_address(address: str | None, listener: Listener, config_path: str | None) -> str:
+    """Returns the address given on the command line, or else the one from the settings.
+
+    Raises:
+        ConfigurationInvalid: the settings name no address that can be called.
+    """
+    try:
+        return address or address_of(listener, config_path, os.environ)
+    except AddressUnknown as error:
+        raise ConfigurationInvalid(str(error)) from None
 
 
 def examples(*lines: str) -> str:

@@ -7,23 +7,21 @@ import click
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED
 from intercomd_daemon.cli.output import print_json
-from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations
 
 
 @click.command("reload", epilog=options.examples("intercomd reload --operations 127.0.0.1:9091"))
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @options.JSON
-def command(address: str | None, config_path: str | None, as_json: bool) -> None:
+def command(address: str, as_json: bool) -> None:
     """Make a running daemon read its settings again, as SIGHUP does.
 
     The daemon validates the whole file and its environment first. Prints what changed and what needs a restart; if
     something is wrong it prints every error, nothing changes, and the exit code is 1.
     """
-    response = asyncio.run(_reload(resolve_address(address, OPERATIONS, config_path)))
+    response = asyncio.run(_reload(address))
     if as_json:
         print_json(response)
     else:

@@ -16,7 +16,7 @@ from intercomd.v1.ingest_pb2 import PreviewRequest
 from intercomd.v1.ingest_pb2_grpc import IngestServiceStub
 from intercomd.v1.operations_pb2 import GetStatusRequest
 from intercomd.v1.operations_pb2_grpc import OperationsServiceStub
-from intercomd_daemon.cli.addresses import AddressUnknown, Listener, address_of, operations_use_tls
+from intercomd_daemon.cli.addresses import AddressUnknown, operations_use_tls
 from intercomd_daemon.cli.client_options import ClientOptions, current
 from intercomd_daemon.cli.exits import CommandFailed, ConfigurationInvalid
 from intercomd_daemon.cli.format import printable
@@ -43,18 +43,6 @@ else:
     # At run time one class serves both kinds of channel.
     Ingest = IngestServiceStub
     Operations = OperationsServiceStub
-
-
-def resolve_address(address: str | None, listener: Listener, config_path: str | None) -> str:
-    """Returns the address given on the command line, or else the one from the settings.
-
-    Raises:
-        ConfigurationInvalid: the settings name no address that can be called.
-    """
-    try:
-        return address or address_of(listener, config_path, os.environ)
-    except AddressUnknown as error:
-        raise ConfigurationInvalid(str(error)) from None
 
 
 def resolve_access(operations_address: str | None, config_path: str | None) -> ClientOptions:

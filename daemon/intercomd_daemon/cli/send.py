@@ -8,7 +8,7 @@ import click
 from intercomd_daemon.cli import client_options, options
 from intercomd_daemon.cli.addresses import INGEST, OPERATIONS
 from intercomd_daemon.cli.exits import EXIT_FAILED, CommandFailed
-from intercomd_daemon.cli.remote import resolve_access, resolve_address
+from intercomd_daemon.cli.remote import resolve_access
 from intercomd_daemon.cli.sending.job import STDIN, SendJob
 from intercomd_daemon.cli.sending.results import Tally
 from intercomd_daemon.cli.signals import run_interruptible
@@ -89,9 +89,9 @@ def command(
     if given["file"] == STDIN and sys.stdin.isatty():
         click.echo("Reading envelopes from the terminal, one per line; end with Ctrl-D.", err=True)
     tally = Tally()
-    operations = resolve_address(operations_address, OPERATIONS, config_path) if given["wait"] else ""
+    operations = options.resolve_address(operations_address, OPERATIONS, config_path) if given["wait"] else ""
     job = SendJob(
-        target=resolve_address(target, INGEST, config_path),
+        target=options.resolve_address(target, INGEST, config_path),
         operations=operations,
         operations_access=resolve_access(operations_address, config_path) if given["wait"] else None,
         **given,

@@ -7,11 +7,10 @@ import click
 
 from intercomd.v1 import operations_pb2 as messages
 from intercomd_daemon.cli import fleet, options
-from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.format import byte_size, duration_of, percentage, printable, quantity, timestamp
 from intercomd_daemon.cli.layout import Column
 from intercomd_daemon.cli.output import print_json, print_table, print_text
-from intercomd_daemon.cli.remote import CALL_SECONDS, operations, resolve_address
+from intercomd_daemon.cli.remote import CALL_SECONDS, operations
 from intercomd_daemon.reasons import ReasonKind, remedy_of
 
 COLUMNS = (
@@ -41,13 +40,11 @@ daemon         of those that share a spool; a star marks the called one
 
 
 @click.command("status", epilog=LEGEND + options.examples("intercomd status --operations 127.0.0.1:9091"))
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @options.JSON
-def command(address: str | None, config_path: str | None, as_json: bool) -> None:
+def command(address: str, as_json: bool) -> None:
     """Show a running daemon: its spool, its connections, and the calls that Intercom still allows."""
-    target = resolve_address(address, OPERATIONS, config_path)
-    status = asyncio.run(_get_status(target))
+    status = asyncio.run(_get_status(address))
     if as_json:
         print_json(status)
         return

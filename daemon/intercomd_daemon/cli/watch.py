@@ -8,11 +8,10 @@ import click
 from intercomd.v1 import operations_pb2 as messages
 from intercomd.v1 import outcome_pb2
 from intercomd_daemon.cli import options
-from intercomd_daemon.cli.addresses import OPERATIONS
 from intercomd_daemon.cli.layout import join_fields
 from intercomd_daemon.cli.outcomes import TYPE_NAMES, follow, newest_sequence, outcome_fields
 from intercomd_daemon.cli.output import output_width, print_json
-from intercomd_daemon.cli.remote import operations, resolve_address, warn_of_unknown_connection
+from intercomd_daemon.cli.remote import operations, warn_of_unknown_connection
 from intercomd_daemon.cli.signals import run_interruptible
 
 # No version of the daemon produces this type yet, so a watch for it would wait for ever.
@@ -37,8 +36,7 @@ class OutcomeFilters(TypedDict):
         "intercomd watch --type dead-lettered", "intercomd watch --customer-id 42 --after 0 --json"
     ),
 )
-@options.OPERATIONS
-@options.CONFIG
+@options.operations
 @click.option("--connection", type=options.GIVEN, metavar="NAME", help="Only outcomes of this connection.")
 @click.option(
     "--type",
@@ -61,8 +59,7 @@ class OutcomeFilters(TypedDict):
 @options.patience("1m", "giving up")
 @options.JSON
 def command(
-    address: str | None,
-    config_path: str | None,
+    address: str,
     after: int | None,
     count_max: int | None,
     patience_seconds: float,
@@ -82,9 +79,8 @@ def command(
         email=given["email"] or "",
         envelope_id=given["envelope_id"] or "",
     )
-    target = resolve_address(address, OPERATIONS, config_path)
     with suppress(KeyboardInterrupt):
-        run_interruptible(_watch(target, wanted, after, count_max, patience_seconds, as_json))
+        run_interruptible(_watch(address, wanted, after, count_max, patience_seconds, as_json))
 
 
 async def _watch(
