@@ -124,6 +124,14 @@ def test_fleet_is_the_gateway_as_daemons_of_one_database(tmp_path: Path) -> None
         assert container[part] == other[part]
 
 
+@pytest.mark.parametrize("overlay", ["gateway", "fleet"])
+def test_commands_in_the_pod_have_the_token_of_the_operator(overlay: str, tmp_path: Path) -> None:
+    settings = settings_of((OVERLAYS[overlay] / "intercomd.toml").read_text(), tmp_path, ENVIRONMENTS[overlay])
+    container = load(OVERLAYS[overlay] / SPOOLS[overlay])["spec"]["template"]["spec"]["containers"][0]
+    (variable,) = (each for each in container["env"] if each["name"] == "INTERCOMD_CLIENT_TOKEN_FILE")
+    assert variable["value"] == settings.callers["operator"].token_file
+
+
 def test_network_policy_lets_the_ports_of_the_pod_in() -> None:
     gateway = OVERLAYS["gateway"]
     policy = load(gateway / "network-policy.yaml")["spec"]
