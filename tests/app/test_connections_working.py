@@ -34,13 +34,6 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         assert running.illegal_requests == []
 
 
-@pytest.fixture
-async def intercom(sandbox: Sandbox) -> AsyncIterator[FaultProxy]:
-    """The sandbox behind a proxy that can keep its responses back."""
-    async with FaultProxy(sandbox.base_url, seed=1) as proxy:
-        yield proxy
-
-
 async def start_with_call_in_flight(
     connections: Connections, spool: MemorySpool, notes: Notes, intercom: FaultProxy, *names: str
 ) -> None:

@@ -14,25 +14,10 @@ from intercomd_daemon import config
 from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.errors import ConnectionNotFound, RetryLater
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.sandbox.recorded import NONE
+from intercomd_daemon.sandbox import Sandbox
 
 Load = Callable[..., config.Settings]
 Start = Callable[..., Awaitable[Daemon]]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
-        yield running
-        assert running.illegal_requests == []
-
-
-@pytest.fixture
-async def intercom(sandbox: Sandbox) -> AsyncIterator[FaultProxy]:
-    """The sandbox behind a proxy that can keep its responses back."""
-    async with FaultProxy(sandbox.base_url, seed=1) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -12,20 +12,12 @@ from intercomd_daemon import config
 from intercomd_daemon.deliver.give_up import complete_row
 from intercomd_daemon.fleet.orders import OrderKind
 from intercomd_daemon.outcome import OutcomeType
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.sandbox.recorded import NONE
+from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.spool.rows import Completion
 from intercomd_daemon.spool.trail import TrailFilter
 
 Load = Callable[..., config.Settings]
 Start = Callable[..., Awaitable[Daemon]]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
-        yield running
-        assert running.illegal_requests == []
 
 
 @pytest.fixture

@@ -14,19 +14,11 @@ from intercomd_daemon import config
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.errors import IntercomdError
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from intercomd_daemon.sandbox.recorded import NONE
+from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.spool.postgresql.engine import PostgresqlSpool, open_spool
 from intercomd_daemon.spool.postgresql.settings import PostgresqlSettings
 
 Load = Callable[..., config.Settings]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(recorded=NONE)) as running:
-        yield running
-        assert running.illegal_requests == []
 
 
 class Daemon:

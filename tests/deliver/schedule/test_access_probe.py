@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import Sandbox
 
 SOON = Clock(jitter=lambda: 0.01)
 FAILED = Response(500)
@@ -36,18 +35,6 @@ class Bench:
 
     def _count(self) -> None:
         self.recovered += 1
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(rate_limit=0)) as running:
-        yield running
-
-
-@pytest.fixture
-async def intercom(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
-    async with IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4) as session:
-        yield session
 
 
 def paths(sandbox: Sandbox) -> list[str]:

@@ -3,12 +3,10 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
-from delivery.worker import TOKEN, Notes, settings_for
-from intercomd_daemon.deliver.intercom.access_token import AccessToken
+from delivery.worker import Notes, settings_for
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
@@ -16,7 +14,7 @@ from intercomd_daemon.deliver.schedule.clock import Clock
 from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
-from intercomd_daemon.sandbox import Sandbox, SandboxSettings
+from intercomd_daemon.sandbox import Sandbox
 from intercomd_daemon.spool.base import States
 from intercomd_daemon.spool.memory import MemorySpool
 
@@ -47,18 +45,6 @@ class Bench:
 
     def _count(self) -> None:
         self.recovered += 1
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxSettings(rate_limit=0)) as running:
-        yield running
-
-
-@pytest.fixture
-async def intercom(sandbox: Sandbox) -> AsyncIterator[IntercomClient]:
-    async with IntercomClient(settings_for(sandbox), AccessToken(TOKEN), 4) as session:
-        yield session
 
 
 def paths(sandbox: Sandbox) -> list[str]:
