@@ -24,8 +24,10 @@ from deployment.kubernetes import (
     settings_of,
     validate,
 )
+from documents import blocks
 
 CHART = DEPLOY / "helm" / "intercomd"
+PAGE = DEPLOY / "README.md"
 IMAGE = {"INTERCOMD_INGEST_LISTEN": "0.0.0.0:50051", "INTERCOMD_SPOOL_URL": "sqlite:/var/lib/intercomd/spool.db"}
 CALLER = {"tokenSecret": {"name": "intercomd-callers", "key": "billing"}, "settings": 'connections = ["*"]'}
 TOKEN = {"tokenSecret": {"name": "intercom-token", "key": "token"}}
@@ -205,6 +207,17 @@ def test_agent_may_reach_its_gateway(helm: str, tmp_path: Path) -> None:
     (policy,) = of_kind(found, "NetworkPolicy")
     ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
     assert ports == [53, 53, 50051, 9091, 443]
+
+
+def test_values_of_the_page_make_a_gateway_a_fleet_and_an_agent(helm: str, tmp_path: Path) -> None:
+    fleet, gateway, agent = (values for block in blocks(PAGE, "yaml") for values in objects(block))
+    settings = [
+        settings_of(settings_text(found), tmp_path, environment_of(daemon_of(next(pod_templates(found)))))
+        for found in (render(helm, values, tmp_path) for values in (gateway, gateway | fleet, agent))
+    ]
+    assert all(each.ingest.tls.certificate_file for each in settings[:2])
+    assert settings[2].upstream.uses_tls
+    assert settings[2].upstream.target == "dns:///events-intercomd.events.svc:50051"
 
 
 def test_settings_change_restarts_the_pod(helm: str, tmp_path: Path) -> None:
