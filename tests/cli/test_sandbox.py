@@ -1,6 +1,7 @@
 """Tests `intercomd sandbox`."""
 
 import json
+import re
 import tomllib
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +10,8 @@ import pytest
 
 from daemons.commands import Command, invoke
 from intercomd_daemon.sandbox import Recorded, Sandbox
+from intercomd_daemon.sandbox.fault_text import OPTIONS
+from intercomd_daemon.sandbox.faults import Action
 
 Launch = Callable[..., Awaitable[Command]]
 
@@ -86,6 +89,11 @@ async def test_sandbox_replaces_recorded_answers(launch: Launch, without: tuple[
         session.get(settings["base_url"] + "/me") as answer,
     ):
         assert answer.headers["X-RateLimit-Remaining"] == remaining
+
+
+async def test_sandbox_help_names_each_action_and_option_of_a_fault() -> None:
+    words = set(re.split(r"[,\s]+|=\S+", (await invoke("sandbox", "--help")).output))
+    assert {*map(str, Action), *OPTIONS} <= words
 
 
 @pytest.mark.parametrize("name", list(Recorded))

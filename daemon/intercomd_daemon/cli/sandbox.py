@@ -104,6 +104,18 @@ def command(  # noqa: PLR0913, PLR0917 -- one for each option
     and rejects requests that Intercom's API description does not allow. Below /_sandbox, GET /state, /calls, /contacts
     and /events return what it has received; POST /reset deletes it.
 
+    A --fault names a method or *, a path prefix, a status, an action and options, in this order; all but the method may
+    be left out:
+
+    \b
+      actions  answer, cut-before, cut-after, cut-middle, hang,
+               hang-after, empty, not-json, html, text, other-json,
+               errors, truncated, garbled, utf-16, bom, wrong-type,
+               huge, slow
+      which    times=3 after=9 probability=0.05 containing=TEXT
+      what     delay=250ms over=2s size=8MiB header-size=64KiB
+               code=CODE message=TEXT body=TEXT header=Retry-After:7
+
     Where sources disagree, it gives the answers that were recorded with version 2.3 of the API. --without NAME plays
     the other answer, so that a client can be tested with both:
 
