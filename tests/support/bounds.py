@@ -145,6 +145,7 @@ BOUNDS = {
     "spool.postgresql.claims.Claims._seen": "one for each workspace that the settings ever had",
     "spool.postgresql.claims.Claims._tried": "one for each workspace that the settings ever had",
     "spool.postgresql.claims.Claims._wishes": "one for each workspace of the settings since the start",
+    "spool.postgresql.function_call._statement": "one for each function of `schema.sql`",
     "spool.postgresql.claims.Claims.fleet": "one for each process and each workspace of the fleet",
     "spool.postgresql.counters.Counters._appended": "one for each connection that the settings ever had",
     "spool.postgresql.counters.Counters._heads": "one for each connection that the settings ever had",

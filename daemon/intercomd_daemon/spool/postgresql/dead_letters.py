@@ -11,6 +11,7 @@ from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.keys import priority_of
 from intercomd_daemon.spool.postgresql.archive import Where, letter_of
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.function_call import function_call
 from intercomd_daemon.spool.quota import ROW_OVERHEAD_BYTES, row_bytes
 
 TAKEN_PER_COMMIT = 500
@@ -49,21 +50,22 @@ async def replay(
 ) -> list[int]:
     """Appends the refused calls of letters in one commit; returns the keys, 0 for letters that are gone."""
     rows = [completion.replayed_row(each.letter, each.priority) for each in page]
-    keys: list[int] = await connection.fetchval(
-        "SELECT replay_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        incarnation,
-        session,
-        now,
-        [each.letter.dead_letter_id for each in page],
-        [counters.number(row.connection) for row in rows],
-        [row.priority is Priority.BULK for row in rows],
-        [row.lane.encode() for row in rows],
-        [row.envelope_id.encode() for row in rows],
-        [fingerprint(row.lane) for row in rows],
-        [fingerprint(row.email) for row in rows],
-        [fingerprint(row.envelope_id) for row in rows],
-        [row.data for row in rows],
+    statement, values = function_call(
+        "replay_1",
+        the_incarnation=incarnation,
+        the_session=session,
+        now=now,
+        ids=[each.letter.dead_letter_id for each in page],
+        row_connections=[counters.number(row.connection) for row in rows],
+        row_bulk=[row.priority is Priority.BULK for row in rows],
+        row_lanes=[row.lane.encode() for row in rows],
+        row_ids=[row.envelope_id.encode() for row in rows],
+        lane_hashes=[fingerprint(row.lane) for row in rows],
+        email_hashes=[fingerprint(row.email) for row in rows],
+        id_hashes=[fingerprint(row.envelope_id) for row in rows],
+        row_data=[row.data for row in rows],
     )
+    keys: list[int] = await connection.fetchval(statement, *values)
     for each, row, key in zip(page, rows, keys, strict=True):
         if key:
             number = counters.number(row.connection)
@@ -77,15 +79,16 @@ async def discard(
 ) -> list[Outcome]:
     """Drops letters in one commit; returns the outcomes that replace theirs."""
     outcomes = [completion.discarded_outcome(each.letter, 0, now) for each in page]
-    rows = await connection.fetch(
-        "SELECT place, sequence FROM discard_1($1, $2, $3, $4, $5, $6)",
-        incarnation,
-        session,
-        [each.letter.dead_letter_id for each in page],
-        now,
-        [record.pack(outcome) for outcome in outcomes],
-        int(OutcomeType.DISCARDED),
+    statement, values = function_call(
+        "discard_1",
+        the_incarnation=incarnation,
+        the_session=session,
+        ids=[each.letter.dead_letter_id for each in page],
+        row_ends=now,
+        row_data=[record.pack(outcome) for outcome in outcomes],
+        the_type=int(OutcomeType.DISCARDED),
     )
+    rows = await connection.fetch(statement, *values)
     for row in rows:
         each = page[row["place"] - 1]
         _forget(counters, counters.number(each.letter.outcome.connection), each)

@@ -17,6 +17,7 @@ from intercomd_daemon.fleet.in_doubt import Committed, DaemonRow, Sent, appended
 from intercomd_daemon.spool.fingerprint import fingerprint
 from intercomd_daemon.spool.forwarded import Forwarded
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.function_call import function_call
 from intercomd_daemon.spool.postgresql.intake_state import IntakeState
 from intercomd_daemon.spool.postgresql.session import AWAY_RETRY_SECONDS, AnswerLost, DatabaseAway, Session
 from intercomd_daemon.spool.quota import RETRY_SECONDS, row_bytes, weigh
@@ -29,7 +30,6 @@ WAITING_BYTES_MAX = 32 << 20
 """Rows that wait for the statement on its way, as in the SQLite engine's queue."""
 IN_DOUBT_SECONDS = 10.0
 """A caller waits this long to learn what became of its append; then its result is unknown."""
-_APPEND = "SELECT append_1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23)"
 _SECONDS_TAKEN = "IC003"
 _DISK_FULL = "53100"
 
@@ -173,9 +173,15 @@ class AppendQueue:
             nonlocal sent
             sent = Sent(self._row.session, self._row.append + 1)
             self._began.clear()
-            keys: list[int] = await connection.fetchval(
-                _APPEND, self._incarnation, sent.session, sent.append, self._wall(), *arguments
+            statement, values = function_call(
+                "append_1",
+                the_incarnation=self._incarnation,
+                the_session=sent.session,
+                the_number=sent.append,
+                now=self._wall(),
+                **arguments,
             )
+            keys: list[int] = await connection.fetchval(statement, *values)
             self._row = self._row._replace(append=sent.append)
             return keys
 
@@ -213,34 +219,35 @@ class AppendQueue:
             return self._results
         raise DatabaseAway("the connection to the database broke before the envelopes were accepted", 1.0) from error
 
-    def _arguments(self, rows: Sequence[Incoming], group: list[_Request]) -> list[object]:
+    def _arguments(self, rows: Sequence[Incoming], group: list[_Request]) -> dict[str, list[object]]:
+        """Returns the arguments of `append_1` that describe the rows: an array for each column."""
         seconds = [(place, *pair) for place, row in enumerate(rows, 1) for pair in row.seconds]
         start, forwards = 1, []
         for request in group:
             if request.forwarded is not None:
                 forwards.append((request.forwarded, start, start + len(request.rows) - 1))
             start += len(request.rows)
-        return [
-            [self._counters.number(row.connection) for row in rows],
-            [row.priority is Priority.BULK for row in rows],
-            [row.lane.encode() for row in rows],
-            [row.envelope_id.encode() for row in rows],
-            [fingerprint(row.lane) for row in rows],
-            [fingerprint(row.email) for row in rows],
-            [fingerprint(row.envelope_id) for row in rows],
-            [row.recognised for row in rows],
-            [row.data for row in rows],
-            [place for place, _, _ in seconds],
-            [key for _, key, _ in seconds],
-            [owner for _, _, owner in seconds],
-            [each.caller.encode() for each, _, _ in forwards],
-            [each.agent_id.encode() for each, _, _ in forwards],
-            [each.connection.encode() for each, _, _ in forwards],
-            [each.sequence for each, _, _ in forwards],
-            [each.data for each, _, _ in forwards],
-            [first for _, first, _ in forwards],
-            [last for _, _, last in forwards],
-        ]
+        return {
+            "row_connections": [self._counters.number(row.connection) for row in rows],
+            "row_bulk": [row.priority is Priority.BULK for row in rows],
+            "row_lanes": [row.lane.encode() for row in rows],
+            "row_ids": [row.envelope_id.encode() for row in rows],
+            "lane_hashes": [fingerprint(row.lane) for row in rows],
+            "email_hashes": [fingerprint(row.email) for row in rows],
+            "id_hashes": [fingerprint(row.envelope_id) for row in rows],
+            "row_recognised": [row.recognised for row in rows],
+            "row_data": [row.data for row in rows],
+            "second_rows": [place for place, _, _ in seconds],
+            "second_keys": [key for _, key, _ in seconds],
+            "second_owners": [owner for _, _, owner in seconds],
+            "f_callers": [each.caller.encode() for each, _, _ in forwards],
+            "f_agents": [each.agent_id.encode() for each, _, _ in forwards],
+            "f_connections": [each.connection.encode() for each, _, _ in forwards],
+            "f_sequences": [each.sequence for each, _, _ in forwards],
+            "f_data": [each.data for each, _, _ in forwards],
+            "f_first": [first for _, first, _ in forwards],
+            "f_last": [last for _, _, last in forwards],
+        }
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from intercomd_daemon.spool.keys import log_end
 from intercomd_daemon.spool.postgresql import reading
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.fleet import PostgresqlFleet
+from intercomd_daemon.spool.postgresql.function_call import function_call
 from intercomd_daemon.spool.postgresql.leases import HeldLease, Leases
 from intercomd_daemon.spool.postgresql.session import AnswerLost, DatabaseAway, Session, is_transient
 from intercomd_daemon.spool.postgresql.settle import Holder, settle
@@ -175,9 +176,24 @@ class PostgresqlOutflow:
         """Parks a lane until `due`."""
         self.check_held()
         number = await self._spool.number(connection)
-        values = (number, lane.encode(), list(keys), due, attempts)
-        statement = "SELECT park_1($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        more = await self._deliver(lambda session, holder: session.fetchval(statement, *holder, *values))
+
+        async def park(session: asyncpg.Connection, holder: Holder) -> int:
+            statement, values = function_call(
+                "park_1",
+                the_incarnation=holder.incarnation,
+                the_session=holder.session,
+                the_workspace=holder.workspace,
+                the_epoch=holder.epoch,
+                the_connection=number,
+                the_lane=lane.encode(),
+                keys=list(keys),
+                the_due=due,
+                the_attempts=attempts,
+            )
+            more: int = await session.fetchval(statement, *values)
+            return more
+
+        more = await self._deliver(park)
         self._spool.counters.of(number).parked_lanes += more
 
     async def due(self, connection: str, now: float, lanes_max: int) -> tuple[list[str], float]:

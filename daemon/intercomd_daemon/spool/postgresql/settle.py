@@ -10,13 +10,9 @@ from intercomd_daemon.outcome import Outcome
 from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.keys import connection_of, priority_of
 from intercomd_daemon.spool.postgresql.counters import Counters
+from intercomd_daemon.spool.postgresql.function_call import function_call
 from intercomd_daemon.spool.quota import row_bytes
 from intercomd_daemon.spool.rows import Completion, Settlement, position_of
-
-_SETTLE = (
-    "SELECT place, sequence, bytes FROM settle_1"
-    "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)"
-)
 
 
 class Holder(NamedTuple):
@@ -36,30 +32,35 @@ async def settle(
     completions = [each for settlement in settlements for each in settlement.completions]
     contacts = [(counters.number(each.connection), entry) for each in settlements for entry in each.contacts]
     letters = [_letter(each) for each in completions]
-    rows = await connection.fetch(
-        _SETTLE,
-        *holder,
-        [key for key, _ in progress],
-        [data for _, data in progress],
-        [each.key for each in completions],
-        [counters.number(each.outcome.connection) for each in completions],
-        [each.outcome.envelope_id.encode() for each in completions],
-        [each.outcome.customer_id.encode() for each in completions],
-        [each.outcome.email.encode() for each in completions],
-        [int(each.outcome.type) for each in completions],
-        [each.outcome.end_time for each in completions],
-        [record.pack(replace(each.outcome, sequence=0)) for each in completions],
-        letters,
-        [each.outcome.reason for each in completions],
-        [each.dead_letter.origin or position_of(each.key) if each.dead_letter else 0 for each in completions],
-        [each.outcome.accept_time for each in completions],
-        [number for number, _ in contacts],
-        [entry.lane.encode() for _, entry in contacts],
-        [entry.contact_id.encode() for _, entry in contacts],
-        [entry.data for _, entry in contacts],
+    statement, values = function_call(
+        "settle_1",
+        the_incarnation=holder.incarnation,
+        the_session=holder.session,
+        the_workspace=holder.workspace,
+        the_epoch=holder.epoch,
+        progress_keys=[key for key, _ in progress],
+        progress_data=[data for _, data in progress],
+        row_keys=[each.key for each in completions],
+        row_connections=[counters.number(each.outcome.connection) for each in completions],
+        row_ids=[each.outcome.envelope_id.encode() for each in completions],
+        row_customers=[each.outcome.customer_id.encode() for each in completions],
+        row_emails=[each.outcome.email.encode() for each in completions],
+        row_types=[int(each.outcome.type) for each in completions],
+        row_ends=[each.outcome.end_time for each in completions],
+        row_data=[record.pack(replace(each.outcome, sequence=0)) for each in completions],
+        letter_data=letters,
+        letter_reasons=[each.outcome.reason for each in completions],
+        letter_origins=[
+            each.dead_letter.origin or position_of(each.key) if each.dead_letter else 0 for each in completions
+        ],
+        letter_accept_times=[each.outcome.accept_time for each in completions],
+        c_connections=[number for number, _ in contacts],
+        c_lanes=[entry.lane.encode() for _, entry in contacts],
+        c_contacts=[entry.contact_id.encode() for _, entry in contacts],
+        c_data=[entry.data for _, entry in contacts],
     )
     outcomes: list[Outcome] = []
-    for row in rows:
+    for row in await connection.fetch(statement, *values):
         ended, letter = completions[row["place"] - 1], letters[row["place"] - 1]
         outcomes.append(completion.outcome_of(ended, row["sequence"]))
         number = connection_of(ended.key)
