@@ -15,6 +15,7 @@ help: ## lists the targets
 
 # The import leaves bytecode of all that the daemon loads, which some installers do not, nor any start where it is forbidden.
 $(VENV)/installed: requirements-dev.txt pyproject.toml clients/python/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d, and intercomd needs 3.11 or later: name one, as in make PYTHON=python3.12 demo" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
