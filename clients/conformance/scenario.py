@@ -268,7 +268,9 @@ class _Stage:
         self._names["relay"] = await self._relay.start()
 
     async def _on_impostor(self, answers: Sequence[str], _: _Driver) -> None:
-        """Starts a server that answers calls unlike intercomd."""
+        """Starts a server that answers calls unlike intercomd, in place of an earlier one."""
+        if self._impostor:
+            await self._impostor.close()
         self._impostor = Impostor(answers)
         self._names["impostor"] = await self._impostor.start()
 

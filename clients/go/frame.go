@@ -52,6 +52,22 @@ func (f frame) envelope() *intercomdv1.Envelope {
 	return request.Envelopes[0]
 }
 
+// id returns the id of the envelope in a frame.
+func (f frame) id() string {
+	_, _, size := protowire.ConsumeTag(f)
+	body, _ := protowire.ConsumeBytes(f[size:])
+	for len(body) > 0 {
+		number, kind, size := protowire.ConsumeTag(body)
+		body = body[size:]
+		if number == envelopeIDField {
+			id, _ := protowire.ConsumeString(body)
+			return id
+		}
+		body = body[protowire.ConsumeFieldValue(number, kind, body):]
+	}
+	return "" // newFrame has added one
+}
+
 // rawCodec sends requests that are encoded already.
 type rawCodec struct{}
 

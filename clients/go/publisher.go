@@ -192,7 +192,7 @@ func (p *Publisher) PublishAndWait(ctx context.Context, envelope *intercomdv1.En
 	case answer := <-waiter:
 		return answer.result, answer.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("intercomd: no result yet: %w", ctx.Err())
+		return nil, p.late(ctx.Err())
 	}
 }
 
@@ -218,9 +218,17 @@ func (p *Publisher) Flush(ctx context.Context) error {
 			return nil
 		}
 		if err := p.wait(ctx, -1); err != nil {
-			return fmt.Errorf("intercomd: envelopes have no result yet: %w", err)
+			return p.late(err)
 		}
 	}
+}
+
+// late returns the error of a wait for results that has ended; it names the newest failed call.
+func (p *Publisher) late(err error) error {
+	if last := p.sender.lastFailure(); last != nil {
+		return fmt.Errorf("intercomd: no result yet, and the publisher goes on sending: %w: %w", err, last)
+	}
+	return fmt.Errorf("intercomd: no result yet, and the publisher goes on sending: %w", err)
 }
 
 // Close flushes, for CloseTimeout if ctx has no deadline, and ends.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	intercomdv1 "github.com/intercomd/intercomd/clients/go/intercomd/v1"
 )
 
 const http1 = `connection error: desc = "error reading server preface: http2: failed reading the frame payload: http2: frame ` +
@@ -107,6 +109,39 @@ func TestRequestForNoPauseGetsTheBackoff(t *testing.T) {
 		pause, err := s.pause(repeat, refused, &Error{}, &attempts{}, time.Unix(0, 0), 0.5)
 		if err != nil || pause != 100*time.Millisecond {
 			t.Errorf("%s: pause %s, %v", refused.code, pause, err)
+		}
+	}
+}
+
+func TestResultsOfOtherEnvelopesAreAnError(t *testing.T) {
+	var frames []frame
+	for _, id := range []string{"", "a", "b"} {
+		framed, err := newFrame(&intercomdv1.Envelope{EnvelopeId: id, Connection: "eu"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, framed)
+	}
+	if id := frames[0].id(); id == "" || id != frames[0].envelope().GetEnvelopeId() {
+		t.Errorf("id %q of an envelope without one", id)
+	}
+	result := func(id string, disposition int32) *intercomdv1.EnvelopeResult {
+		return &intercomdv1.EnvelopeResult{EnvelopeId: id, Disposition: intercomdv1.Disposition(disposition)}
+	}
+	type results = []*intercomdv1.EnvelopeResult
+	for _, test := range []struct {
+		results results
+		want    string
+	}{
+		{results{}, "0 results for 2 envelopes"},
+		{results{result("a", 1), result("b", 1), result("c", 1)}, "3 results for 2 envelopes"},
+		{results{result("b", 1), result("a", 1)}, `the result of envelope "b" in place of "a"`},
+		{results{result("a", 1), result("", 1)}, `the result of envelope "" in place of "b"`},
+		{results{result("a", 1), result("b", 0)}, `a result without a disposition for envelope "b"`},
+		{results{result("a", 4), result("b", 99)}, ""}, // a disposition of a later daemon is a result
+	} {
+		if got := fault(test.results, frames, []int{1, 2}); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func (s *sender) results(ctx context.Context, frames []frame) ([]*intercomdv1.En
 			return nil, ctx.Err()
 		}
 		if failed == nil {
-			if err := s.accept(response, len(sent), tried); err != nil {
+			if err := s.accept(response, frames, sent, tried); err != nil {
 				return nil, err
 			}
 			for place, result := range response.Results {
@@ -229,10 +229,10 @@ func (s *sender) retire(connection *grpc.ClientConn) {
 	})
 }
 
-func (s *sender) accept(response *intercomdv1.PublishResponse, sent int, tried attempts) error {
-	if len(response.Results) != sent {
-		return &Error{codes.OK, fmt.Sprintf("%d results for %d envelopes: %s is not intercomd; set the target to its ingest address",
-			len(response.Results), sent, s.target)}
+// accept notes a success; an error if the results are not those of the frames at the places sent.
+func (s *sender) accept(response *intercomdv1.PublishResponse, frames []frame, sent []int, tried attempts) error {
+	if fault := fault(response.GetResults(), frames, sent); fault != "" {
+		return &Error{codes.OK, fmt.Sprintf("%s: %s is not intercomd; set the target to its ingest address", fault, s.target)}
 	}
 	if tried.failures > 0 {
 		s.options.Logger.Info("publishing goes on", "failed_calls", tried.failures)
@@ -241,6 +241,23 @@ func (s *sender) accept(response *intercomdv1.PublishResponse, sent int, tried a
 	defer s.mu.Unlock()
 	s.succeeded, s.last = true, nil
 	return nil
+}
+
+// fault returns what shows that results are not those of the frames at the places sent; "": they are.
+func fault(results []*intercomdv1.EnvelopeResult, frames []frame, sent []int) string {
+	if len(results) != len(sent) {
+		return fmt.Sprintf("%d results for %d envelopes", len(results), len(sent))
+	}
+	for number, result := range results {
+		id := frames[sent[number]].id()
+		if result.GetEnvelopeId() != id {
+			return fmt.Sprintf("the result of envelope %.60q in place of %.60q", result.GetEnvelopeId(), id)
+		}
+		if result.GetDisposition() == intercomdv1.Disposition_DISPOSITION_UNSPECIFIED {
+			return fmt.Sprintf("a result without a disposition for envelope %.60q", id)
+		}
+	}
+	return ""
 }
 
 // pause returns how long to wait before the request is repeated; an error if repeating does not help, or has lasted too long.

@@ -14,12 +14,13 @@ import grpc
 
 from intercomd.buffer import Batch
 from intercomd.errors import PublishError
-from intercomd.framing import unframe
+from intercomd.framing import envelope_id, unframe
 from intercomd.retry import Advice, advise, backoff_seconds, explain, read_details
 from intercomd.settings import PublisherSettings
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd.v1.ingest_pb2 import (
     DISPOSITION_REJECTED,
+    DISPOSITION_UNSPECIFIED,
     EnvelopeResult,
     PublishRequest,
     PublishResponse,
@@ -141,7 +142,7 @@ class Delivery:
             sent = [framed for place, framed in enumerate(frames) if place not in rejected]
             reply = yield Call(b"".join((*sent, self._request_end)))
             if isinstance(reply, Response):
-                results = self._on_response(reply.message, len(sent), attempts)
+                results = self._on_response(reply.message, sent, attempts)
                 remaining = iter(results)
                 return [rejected.get(place) or next(remaining) for place in range(len(frames))] if rejected else results
             if reply is None:
@@ -160,11 +161,11 @@ class Delivery:
                 yield Pause(self._pause_seconds(advice, reply, attempts))
         return [rejected[place] for place in range(len(frames))]
 
-    def _on_response(self, response: PublishResponse, sent: int, attempts: _Attempts) -> Sequence[EnvelopeResult]:
-        if len(response.results) != sent:
-            raise PublishError(
-                f"{len(response.results)} results for {sent} envelopes: {self._target} is not intercomd; set `target`"
-            )
+    def _on_response(
+        self, response: PublishResponse, sent: Sequence[bytes], attempts: _Attempts
+    ) -> Sequence[EnvelopeResult]:
+        if fault := _fault(response.results, sent):
+            raise PublishError(f"{fault}: {self._target} is not intercomd; set `target` to its ingest address")
         if attempts.failures:
             logger.info("Publishing goes on after %d failed calls", attempts.failures)
         self._has_succeeded = True
@@ -275,6 +276,18 @@ def _call_back(callback: Callable[..., None], *arguments: object) -> None:
         callback(*arguments)
     except (Exception, CancelledError):
         logger.exception("The callback %r raised; publishing goes on", callback)
+
+
+def _fault(results: Sequence[EnvelopeResult], sent: Sequence[bytes]) -> str:
+    """Returns what shows that results are not those of the envelopes in frames; empty: they are."""
+    if len(results) != len(sent):
+        return f"{len(results)} results for {len(sent)} envelopes"
+    for result, framed in zip(results, sent, strict=True):
+        if result.envelope_id != (expected := envelope_id(framed)):
+            return f"the result of envelope {result.envelope_id!r:.60} in place of {expected!r:.60}"
+        if result.disposition == DISPOSITION_UNSPECIFIED:
+            return f"a result without a disposition for envelope {expected!r:.60}"
+    return ""
 
 
 def _rejection(framed: bytes, reason: str, message: str, field: str = "") -> EnvelopeResult:

@@ -41,6 +41,20 @@ def unframe(framed: bytes) -> Envelope:
     return PublishRequest.FromString(framed).envelopes[0]
 
 
+def envelope_id(framed: bytes) -> str:
+    """Returns the id of the envelope in a frame.
+
+    An id of up to 127 bytes is read in place: encoders write field 1 first.
+    """
+    place = len(ENVELOPES_TAG)
+    while framed[place] > 0x7F:
+        place += 1
+    place += 1
+    if framed[place : place + 1] != ENVELOPE_ID_TAG or framed[place + 1] > 0x7F:
+        return unframe(framed).envelope_id
+    return framed[place + 2 : place + 2 + framed[place + 1]].decode()
+
+
 def length_prefix(length: int) -> bytes:
     """Returns a length as protobuf's varint: seven bits to a byte, the lowest first; the highest bit means "more"."""
     prefix = bytearray()

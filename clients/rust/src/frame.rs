@@ -13,6 +13,19 @@ const ENVELOPE_ID: &[u8] = &[1 << 3 | 2]; // of Envelope
 const TRACEPARENT: &[u8] = &[0xA2, 0x06]; // 100 << 3 | 2, as varint
 const VALIDATE_ONLY: &[u8] = &[3 << 3, 1]; // of PublishRequest: a varint, true
 
+/// What is decoded of a request for the ids of its envelopes.
+#[derive(Clone, PartialEq, Message)]
+struct NamedRequest {
+    #[prost(message, repeated, tag = "2")]
+    envelopes: Vec<NamedEnvelope>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NamedEnvelope {
+    #[prost(string, tag = "1")]
+    envelope_id: String,
+}
+
 /// An encoded PublishRequest that holds one envelope.
 ///
 /// Frames joined are the request that holds them all, because repeated fields of concatenated messages add up (protobuf's
@@ -37,6 +50,12 @@ impl Frame {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Returns the id of the envelope.
+    pub(crate) fn id(&self) -> String {
+        let request = NamedRequest::decode(self.0.clone()).expect("a frame is a request");
+        request.envelopes.into_iter().next().expect("a frame holds an envelope").envelope_id
     }
 
     /// Returns the envelope, with its id.
@@ -131,6 +150,13 @@ mod tests {
         let event = envelope::Event::CustomEvent(CustomEvent::new("x".repeat(100_000)));
         let given = Envelope { envelope_id: "i".repeat(128), event: Some(event), ..Envelope::default() };
         assert_eq!(Frame::new(&given, None).envelope(), given);
+        assert_eq!(Frame::new(&given, None).id(), given.envelope_id);
+    }
+
+    #[test]
+    fn frame_has_the_id_that_was_added() {
+        let frame = Frame::new(&Envelope::new("42"), None);
+        assert_eq!((frame.id().len(), frame.id()), (36, frame.envelope().envelope_id));
     }
 
     #[test]

@@ -121,7 +121,10 @@ impl Publisher {
             self.put(envelope, Some(waiter)).await?;
             result.await.unwrap_or(Err(Error::Closed))
         };
-        timeout(limit, answered).await.unwrap_or_else(|_| Err(Error::Timeout(format!("no result within {limit:?}"))))
+        timeout(limit, answered).await.unwrap_or_else(|_| {
+            let cause = self.inner.sender.last_failure().map(|cause| format!(": {cause}")).unwrap_or_default();
+            Err(Error::Timeout(format!("no result within {limit:?}, and the publisher goes on sending{cause}")))
+        })
     }
 
     /// Waits until every envelope that was published so far has its result. It may be cancelled.

@@ -102,7 +102,8 @@ impl Sender {
             }
             let failure = match self.call(sent.iter().map(|place| frames[*place].clone()).collect()).await {
                 Ok(response) => {
-                    let mut results = self.accept(response, sent.len(), &attempts)?.into_iter();
+                    let sent: Vec<&Frame> = sent.iter().map(|place| &frames[*place]).collect();
+                    let mut results = self.accept(response, &sent, &attempts)?.into_iter();
                     return Ok(Some(
                         rejected.into_iter().filter_map(|known| known.or_else(|| results.next())).collect(),
                     ));
@@ -171,16 +172,12 @@ impl Sender {
     fn accept(
         &self,
         response: PublishResponse,
-        sent: usize,
+        sent: &[&Frame],
         attempts: &Attempts,
     ) -> Result<Vec<EnvelopeResult>, Error> {
         let results = response.results;
-        if results.len() != sent {
-            let message = format!(
-                "{} results for {sent} envelopes: {} is not intercomd; set the target to its ingest address",
-                results.len(),
-                self.target
-            );
+        if let Some(fault) = fault(&results, sent) {
+            let message = format!("{fault}: {} is not intercomd; set the target to its ingest address", self.target);
             return Err(Error::Stopped { code: Code::Ok, message });
         }
         if attempts.failures > 0 {
@@ -256,6 +253,21 @@ impl Sender {
             }
         }
     }
+}
+
+/// Returns what shows that results are not those of the envelopes in frames.
+fn fault(results: &[EnvelopeResult], sent: &[&Frame]) -> Option<String> {
+    if results.len() != sent.len() {
+        return Some(format!("{} results for {} envelopes", results.len(), sent.len()));
+    }
+    results.iter().zip(sent).find_map(|(result, frame)| {
+        let (id, given) = (frame.id(), &result.envelope_id);
+        if *given != id {
+            return Some(format!("the result of envelope \"{given:.60}\" in place of \"{id:.60}\""));
+        }
+        let has_none = result.disposition == i32::from(Disposition::Unspecified);
+        has_none.then(|| format!("a result without a disposition for envelope \"{id:.60}\""))
+    })
 }
 
 /// Makes a panic of a call its failure: tonic panics where the trailer grpc-status-details-bin is no base64.
@@ -414,8 +426,26 @@ mod tests {
     }
 
     #[test]
-    fn response_with_a_wrong_number_of_results_is_an_error() {
-        let error = sender(Options::default()).accept(PublishResponse::default(), 1, &Attempts::default()).unwrap_err();
-        assert!(error.to_string().contains("0 results for 1 envelopes"), "{error}");
+    fn results_of_other_envelopes_are_an_error() {
+        let frames = ["a", "b"].map(|id| Frame::new(&Envelope::new("42").with_id(id), None));
+        let result = |id: &str, disposition: i32| EnvelopeResult {
+            envelope_id: id.into(),
+            disposition,
+            ..EnvelopeResult::default()
+        };
+        for (results, expected) in [
+            (vec![], "0 results for 2 envelopes"),
+            (vec![result("a", 1), result("b", 1), result("c", 1)], "3 results for 2 envelopes"),
+            (vec![result("b", 1), result("a", 1)], "the result of envelope \"b\" in place of \"a\""),
+            (vec![result("a", 1), result("", 1)], "the result of envelope \"\" in place of \"b\""),
+            (vec![result("a", 1), result("b", 0)], "without a disposition for envelope \"b\""),
+        ] {
+            let response = PublishResponse { results, ..PublishResponse::default() };
+            let sent = [&frames[0], &frames[1]];
+            let error = sender(Options::default()).accept(response, &sent, &Attempts::default()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}, expected {expected}");
+        }
+        let later = [result("a", 4), result("b", 99)];
+        assert_eq!(fault(&later, &[&frames[0], &frames[1]]), None, "a disposition of a later daemon is a result");
     }
 }

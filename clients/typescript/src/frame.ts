@@ -1,6 +1,6 @@
 import { create, fromBinary, isMessage, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 import { checkMessage } from "./check.js";
 import { newEnvelopeId } from "./envelope-id.js";
@@ -67,6 +67,21 @@ export function envelopeOf(frame: Frame): Envelope {
     throw new Error("a frame holds one envelope");
   }
   return envelope;
+}
+
+/** Returns the id of the envelope in a frame. */
+export function idOf(frame: Frame): string {
+  const reader = new BinaryReader(frame);
+  reader.tag();
+  reader.uint32(); // the length of the envelope
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag();
+    if (number === ENVELOPE_ID) {
+      return reader.string();
+    }
+    reader.skip(wireType, number);
+  }
+  return ""; // newFrame has added one
 }
 
 function encode(envelope: Envelope): Uint8Array {

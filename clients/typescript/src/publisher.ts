@@ -86,7 +86,7 @@ export class Publisher {
    */
   async publishAndWait(envelope: EnvelopeInit, { timeoutMs = RESULT_MS }: TimeLimit = {}): Promise<EnvelopeResult> {
     const frame = newFrame(envelope, currentTraceparent());
-    return within(timeoutMs, "no result yet", (resolve, reject) => {
+    return within(timeoutMs, () => this.#late(timeoutMs), (resolve, reject) => {
       this.#put(frame, { resolve, reject }).catch(reject);
     });
   }
@@ -103,7 +103,7 @@ export class Publisher {
     this.#notify();
     let watcher: (() => void) | undefined;
     try {
-      await within<undefined>(timeoutMs, "envelopes have no result yet", (resolve, reject) => {
+      await within<undefined>(timeoutMs, () => this.#late(timeoutMs), (resolve, reject) => {
         watcher = () => {
           if (this.#failure !== undefined) {
             reject(this.#failure);
@@ -255,6 +255,13 @@ export class Publisher {
     });
   }
 
+  /** Returns the error of a wait for results that has ended; it names the newest failed call. */
+  #late(timeoutMs: number): TimeoutError {
+    const cause = this.#sender.lastFailure;
+    const reason = cause === undefined ? "" : `: ${cause.message}`;
+    return new TimeoutError(`no result after ${timeoutMs} ms, and the publisher goes on sending${reason}`, { cause });
+  }
+
   #notify(): void {
     for (const watcher of [...this.#watchers]) {
       watcher();
@@ -272,12 +279,12 @@ export class Publisher {
 /** Runs an executor as a promise that is rejected after a time. */
 function within<Type>(
   timeoutMs: number,
-  late: string,
+  late: () => TimeoutError,
   executor: (resolve: (value: Type) => void, reject: (error: Error) => void) => void,
 ): Promise<Type> {
   return new Promise<Type>((resolve, reject) => {
     // The longest timer of Node, above which it fires at once.
-    const timer = timeoutMs > 2 ** 31 - 1 ? undefined : setTimeout(() => { reject(new TimeoutError(`${late}, after ${timeoutMs} ms`)); }, timeoutMs);
+    const timer = timeoutMs > 2 ** 31 - 1 ? undefined : setTimeout(() => { reject(late()); }, timeoutMs);
     executor(
       (value) => {
         clearTimeout(timer);

@@ -4,7 +4,7 @@ import { Client, status, type ServiceError } from "@grpc/grpc-js";
 import type { Access } from "./access.js";
 import type { Batch } from "./buffer.js";
 import { PublishError } from "./errors.js";
-import { envelopeOf, type Frame } from "./frame.js";
+import { envelopeOf, idOf, type Frame } from "./frame.js";
 import {
   Disposition,
   EnvelopeResultSchema,
@@ -83,13 +83,14 @@ export class Sender {
     const rejected = new Map<number, EnvelopeResult>(); // by the frame's place
     for (;;) {
       const sent = [...frames.keys()].filter((place) => !rejected.has(place));
+      const framed = sent.map((place) => known(frames[place]));
       if (sent.length === 0) {
         return frames.map((_, place) => known(rejected.get(place)));
       }
-      const request = Buffer.concat([...sent.map((place) => known(frames[place])), this.#requestEnd]);
+      const request = Buffer.concat([...framed, this.#requestEnd]);
       const reply = await this.#call(request, signal);
       if (!("code" in reply)) {
-        this.#accept(reply, sent.length, attempts);
+        this.#accept(reply, framed, attempts);
         const results = reply.results.values();
         return frames.map((_, place) => rejected.get(place) ?? known(results.next().value));
       }
@@ -161,11 +162,10 @@ export class Sender {
     this.#retired.set(client, setTimeout(close, this.#settings.callTimeoutMs).unref());
   }
 
-  #accept(response: PublishResponse, sent: number, attempts: Attempts): void {
-    if (response.results.length !== sent) {
-      throw new PublishError(
-        `${response.results.length} results for ${sent} envelopes: ${this.#access.target} is not intercomd; set the target to its ingest address`,
-      );
+  #accept(response: PublishResponse, sent: readonly Frame[], attempts: Attempts): void {
+    const fault = faultOf(response.results, sent);
+    if (fault !== undefined) {
+      throw new PublishError(`${fault}: ${this.#access.target} is not intercomd; set the target to its ingest address`);
     }
     if (attempts.failures > 0) {
       this.#settings.logger.info(`publishing goes on after ${attempts.failures} failed calls`);
@@ -265,6 +265,23 @@ function sleep(milliseconds: number, signal: AbortSignal): Promise<boolean> {
     const timer = setTimeout(end, milliseconds).unref();
     signal.addEventListener("abort", end, { once: true });
   });
+}
+
+/** Returns what shows that results are not those of the envelopes in frames; undefined: they are. */
+function faultOf(results: readonly EnvelopeResult[], sent: readonly Frame[]): string | undefined {
+  if (results.length !== sent.length) {
+    return `${results.length} results for ${sent.length} envelopes`;
+  }
+  for (const [place, { envelopeId, disposition }] of results.entries()) {
+    const expected = idOf(known(sent[place]));
+    if (envelopeId !== expected) {
+      return `the result of envelope "${envelopeId.slice(0, 60)}" in place of "${expected.slice(0, 60)}"`;
+    }
+    if (disposition === Disposition.UNSPECIFIED) {
+      return `a result without a disposition for envelope "${expected.slice(0, 60)}"`;
+    }
+  }
+  return undefined;
 }
 
 /** Returns whether a frame's envelope is of a connection. */

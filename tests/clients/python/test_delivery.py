@@ -13,7 +13,9 @@ from intercomd.v1.ingest_pb2 import PublishResponse
 
 CODE = grpc.StatusCode
 REFUSALS = [CODE.PERMISSION_DENIED, CODE.UNAUTHENTICATED, CODE.UNIMPLEMENTED, CODE.FAILED_PRECONDITION]
-ACCEPTED = Response(PublishResponse(results=[EnvelopeResult(disposition=Disposition.DISPOSITION_ACCEPTED)]))
+ACCEPTED = Response(
+    PublishResponse(results=[EnvelopeResult(envelope_id="a", disposition=Disposition.DISPOSITION_ACCEPTED)])
+)
 FIRST_REFUSAL = 1000.0
 
 
@@ -29,7 +31,7 @@ class Deliveries:
 
     def begin(self) -> None:
         """Starts the delivery of the next batch."""
-        batch = Batch(due_at=0.0, frames=[frame(Envelope(identity=Identity(customer_id="42")))])
+        batch = Batch(due_at=0.0, frames=[frame(Envelope(envelope_id="a", identity=Identity(customer_id="42")))])
         self._steps = self._delivery.deliver(batch)
         assert isinstance(next(self._steps), Call)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercomd import CustomEvent, Envelope, Identity
-from intercomd.framing import frame, unframe
+from intercomd.framing import ENVELOPES_TAG, envelope_id, frame, unframe
 from intercomd.v1.ingest_pb2 import PublishRequest
 
 envelopes = st.builds(
@@ -28,6 +28,19 @@ def test_frame_decodes_to_its_envelope_and_id() -> None:
     assert envelope.envelope_id == ""
     assert len(framed.envelope_id) == 36
     assert framed == Envelope(envelope_id=framed.envelope_id, identity=Identity(email="a@example.com"))
+
+
+@given(st.text(min_size=1, max_size=200), st.integers(0, 300))
+def test_id_is_read_in_place(given_id: str, length: int) -> None:
+    envelope = Envelope(envelope_id=given_id, custom_event=CustomEvent(name="x" * length))
+    assert envelope_id(frame(envelope)) == given_id
+
+
+def test_id_that_was_added_or_comes_later_is_read() -> None:
+    added = frame(Envelope())
+    assert envelope_id(added) == unframe(added).envelope_id
+    later = Envelope(connection="eu").SerializeToString() + Envelope(envelope_id="a").SerializeToString()
+    assert envelope_id(ENVELOPES_TAG + bytes([len(later)]) + later) == "a"
 
 
 def test_other_fields_of_a_request_may_follow_its_frames() -> None:

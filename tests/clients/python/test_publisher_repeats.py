@@ -1,8 +1,9 @@
 """The asyncio publisher repeats transient failures and stops at permanent ones."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -11,7 +12,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 
 from daemons.impostor import Impostor
 from forwarding.garbled import GarbledServer
-from intercomd import BlockingPublisher, Disposition, Publisher, PublishError, PublisherSettings
+from intercomd import BlockingPublisher, Disposition, Envelope, Publisher, PublishError, PublisherSettings
 from senders.publishing import ACCEPTED, CODE, PUSHBACK, event, names, numbered, publish_all, status_details
 
 if TYPE_CHECKING:
@@ -91,6 +92,38 @@ async def test_call_without_a_response_is_repeated(answer: str, quick: Publisher
         with BlockingPublisher(server.address, settings=quick) as blocking:
             result = await asyncio.to_thread(blocking.publish_and_wait, event("once"))
     assert result.disposition == ACCEPTED
+
+
+@pytest.mark.parametrize("publisher_class", [Publisher, BlockingPublisher])
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ("a result less", "0 results for 1 envelopes"),
+        ("a result more", "2 results for 1 envelopes"),
+        ("other ids", "the result of envelope 'other-a' in place of 'a'"),
+        ("no disposition", "a result without a disposition for envelope 'a'"),
+    ],
+)
+async def test_results_of_other_envelopes_stop_the_publisher(
+    answer: str, fault: str, publisher_class: type[Publisher | BlockingPublisher]
+) -> None:
+    """They must not count as results: the envelopes would be lost without a word."""
+    async with Impostor([answer]) as server:
+        publisher = publisher_class(server.address)
+        with pytest.raises(PublishError, match=f"{fault}.*is not intercomd"):
+            await _awaited(publisher.publish_and_wait, Envelope(envelope_id="a"))
+        assert [each.envelope_id for each in await _awaited(publisher.close)] == ["a"]
+
+
+async def test_disposition_of_a_later_daemon_is_a_result() -> None:
+    async with Impostor(["a later disposition"]) as server, Publisher(server.address) as publisher:
+        assert (await publisher.publish_and_wait(Envelope())).disposition == 99
+
+
+async def _awaited(method: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - any of the publishers' methods
+    if asyncio.iscoroutinefunction(method):
+        return await method(*arguments)
+    return await asyncio.to_thread(method, *arguments)
 
 
 async def test_retry_after_a_lost_response_returns_duplicate(daemon: "Daemon", quick: PublisherSettings) -> None:

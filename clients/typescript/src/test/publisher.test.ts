@@ -7,8 +7,8 @@ import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } f
 import { Disposition, PublishRequestSchema, PublishResponseSchema, type PublishRequest, type PublishResponse } from "../gen/intercomd/v1/ingest_pb.js";
 import { Publisher } from "../publisher.js";
 
-/** Starts a daemon in this process that rejects everything; returns it and its address. */
-async function startDaemon(): Promise<[Server, string]> {
+/** Starts a daemon in this process that returns these results for an envelope's id; returns it and its address. */
+async function startDaemon(resultsOf: (envelopeId: string) => { envelopeId: string; disposition: Disposition }[]): Promise<[Server, string]> {
   const server = new Server();
   const publish = {
     path: "/intercomd.v1.IngestService/Publish",
@@ -23,7 +23,7 @@ async function startDaemon(): Promise<[Server, string]> {
     { publish },
     {
       publish({ request }: ServerUnaryCall<PublishRequest, PublishResponse>, respond: sendUnaryData<PublishResponse>) {
-        const results = request.envelopes.map(({ envelopeId }) => ({ envelopeId, disposition: Disposition.REJECTED }));
+        const results = request.envelopes.flatMap(({ envelopeId }) => resultsOf(envelopeId));
         respond(null, create(PublishResponseSchema, { results }));
       },
     },
@@ -41,7 +41,7 @@ async function startDaemon(): Promise<[Server, string]> {
 }
 
 test("the error of an async callback is logged, and publishing goes on", async () => {
-  const [server, target] = await startDaemon();
+  const [server, target] = await startDaemon((envelopeId) => [{ envelopeId, disposition: Disposition.REJECTED }]);
   const errors: string[] = [];
   const fail = async (): Promise<void> => {
     await Promise.resolve();
@@ -55,4 +55,20 @@ test("the error of an async callback is logged, and publishing goes on", async (
   assert.deepEqual(await publisher.close(), []);
   server.forceShutdown();
   assert.equal(errors.filter((text) => text.includes("the caller's own mistake")).length, 4);
+});
+
+test("results of other envelopes stop the publisher, and no envelope is lost", async () => {
+  const accepted = (envelopeId: string): { envelopeId: string; disposition: Disposition } => ({ envelopeId, disposition: Disposition.ACCEPTED });
+  for (const [results, fault] of [
+    [[], "0 results for 1 envelopes"],
+    [[accepted("a"), accepted("b")], "2 results for 1 envelopes"],
+    [[accepted("b")], 'the result of envelope "b" in place of "a"'],
+    [[{ envelopeId: "a", disposition: Disposition.UNSPECIFIED }], 'a result without a disposition for envelope "a"'],
+  ] as const) {
+    const [server, target] = await startDaemon(() => [...results]);
+    const publisher = new Publisher(target);
+    await assert.rejects(publisher.publishAndWait({ connection: "eu", envelopeId: "a" }), new RegExp(`^PublishError: ${fault}: .+ is not intercomd`));
+    assert.deepEqual((await publisher.close()).map(({ envelopeId }) => envelopeId), ["a"]);
+    server.forceShutdown();
+  }
 });

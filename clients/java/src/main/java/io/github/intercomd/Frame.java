@@ -1,7 +1,9 @@
 package io.github.intercomd;
 
+import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.WireFormat;
 import io.github.intercomd.v1.Envelope;
 import io.github.intercomd.v1.PublishRequest;
 import java.io.IOException;
@@ -50,6 +52,24 @@ final class Frame {
     }
     Texts.check(envelope, frame);
     return frame;
+  }
+
+  /** Returns the id of the envelope in a frame. */
+  static String id(byte[] frame) {
+    CodedInputStream input = CodedInputStream.newInstance(frame);
+    try {
+      input.readTag();
+      input.readUInt32(); // the length of the envelope
+      for (int tag = input.readTag(); tag != 0; tag = input.readTag()) {
+        if (WireFormat.getTagFieldNumber(tag) == Envelope.ENVELOPE_ID_FIELD_NUMBER) {
+          return input.readString();
+        }
+        input.skipField(tag);
+      }
+    } catch (IOException error) {
+      throw new UncheckedIOException(error); // `of` made it
+    }
+    return ""; // `of` has added one
   }
 
   /** Returns the envelope in a frame, with its id. */

@@ -119,7 +119,7 @@ public final class Publisher implements AutoCloseable {
     } catch (ExecutionException error) {
       throw error.getCause() instanceof PublishException cause ? cause.again() : new IllegalStateException(error);
     } catch (TimeoutException error) {
-      throw late("no result", timeout, error);
+      throw late("no result, and the publisher goes on sending", timeout);
     }
   }
 
@@ -158,7 +158,7 @@ public final class Publisher implements AutoCloseable {
           return;
         }
         if (left <= 0) {
-          throw late("envelopes have no result", timeout, null);
+          throw late("no result, and the publisher goes on sending", timeout);
         }
         left = progress.awaitNanos(left);
       }
@@ -308,7 +308,7 @@ public final class Publisher implements AutoCloseable {
       while (refusal == null && !buffer.hasRoom(frame.length)) {
         refuseInCallback("publish with a full buffer");
         if (left <= 0) {
-          throw late("the buffer is full (bufferBytesMax, " + settings.bufferBytesMax() + " bytes)", Duration.ofNanos(timeout), null);
+          throw late("the buffer is full (bufferBytesMax, " + settings.bufferBytesMax() + " bytes)", Duration.ofNanos(timeout));
         }
         hasten();
         left = progress.awaitNanos(left);
@@ -483,9 +483,12 @@ public final class Publisher implements AutoCloseable {
     return interrupted;
   }
 
-  private static TimeoutException late(String problem, Duration timeout, Throwable cause) {
-    TimeoutException error = new TimeoutException(problem + ", after " + timeout.toMillis() + " ms");
-    error.initCause(cause);
+  /** Returns the error of a wait that has ended; it names the newest failed call. */
+  private TimeoutException late(String problem, Duration timeout) {
+    PublishException last = sender.lastFailure();
+    String reason = last == null ? "" : ": " + last.getMessage();
+    TimeoutException error = new TimeoutException(problem + ", after " + timeout.toMillis() + " ms" + reason);
+    error.initCause(last);
     return error;
   }
 }

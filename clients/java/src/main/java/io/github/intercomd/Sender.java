@@ -134,7 +134,7 @@ final class Sender {
       }
       Reply reply = call(request(sent));
       if (reply.response() != null) {
-        accept(reply.response(), sent.size(), attempts);
+        accept(reply.response(), sent, attempts);
         return merged(rejected, reply.response().getResultsList());
       }
       if (isAborted()) {
@@ -275,23 +275,36 @@ final class Sender {
     return request.toByteArray();
   }
 
-  private void accept(PublishResponse response, int sent, Attempts attempts) {
-    if (response.getResultsCount() != sent) {
+  private void accept(PublishResponse response, List<byte[]> sent, Attempts attempts) {
+    String fault = fault(response.getResultsList(), sent);
+    if (fault != null) {
+      String target = access.target().text();
       throw new PublishException(
-          response.getResultsCount()
-              + " results for "
-              + sent
-              + " envelopes: "
-              + access.target().text()
-              + " is not intercomd; set the target to its ingest address",
-          null,
-          null);
+          fault + ": " + target + " is not intercomd; set the target to its ingest address", null, null);
     }
     if (attempts.failures() > 0) {
       LOGGER.log(Level.INFO, "publishing goes on after {0} failed calls", attempts.failures());
     }
     hasSucceeded = true;
     lastFailure = null;
+  }
+
+  /** Returns what shows that results are not those of the envelopes in frames; null: they are. */
+  static String fault(List<EnvelopeResult> results, List<byte[]> sent) {
+    if (results.size() != sent.size()) {
+      return results.size() + " results for " + sent.size() + " envelopes";
+    }
+    for (int place = 0; place < results.size(); place++) {
+      EnvelopeResult result = results.get(place);
+      String id = Frame.id(sent.get(place));
+      if (!result.getEnvelopeId().equals(id)) {
+        return String.format("the result of envelope \"%.60s\" in place of \"%.60s\"", result.getEnvelopeId(), id);
+      }
+      if (result.getDisposition() == Disposition.DISPOSITION_UNSPECIFIED) {
+        return String.format("a result without a disposition for envelope \"%.60s\"", id);
+      }
+    }
+    return null;
   }
 
   /** Fills the gaps between rejected envelopes with the daemon's results. */

@@ -2,10 +2,12 @@ package io.github.intercomd;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.intercomd.v1.Disposition;
 import io.github.intercomd.v1.Envelope;
 import io.github.intercomd.v1.EnvelopeResult;
 import io.github.intercomd.v1.IngestServiceGrpc;
@@ -25,6 +27,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -43,6 +46,26 @@ class PublisherTest {
 
   private static List<String> ids(List<Envelope> envelopes) {
     return envelopes.stream().map(Envelope::getEnvelopeId).toList();
+  }
+
+  private static EnvelopeResult result(String id, int disposition) {
+    return EnvelopeResult.newBuilder().setEnvelopeId(id).setDispositionValue(disposition).build();
+  }
+
+  @Test
+  void resultsOfOtherEnvelopesAreFound() {
+    List<byte[]> sent = Stream.of("a", "b").map(id -> Frame.of(envelope(id), "")).toList();
+    assertEquals("0 results for 2 envelopes", Sender.fault(List.of(), sent));
+    assertEquals("3 results for 2 envelopes", Sender.fault(List.of(result("a", 1), result("b", 1), result("c", 1)), sent));
+    assertEquals(
+        "the result of envelope \"b\" in place of \"a\"", Sender.fault(List.of(result("b", 1), result("a", 1)), sent));
+    assertEquals(
+        "the result of envelope \"\" in place of \"b\"", Sender.fault(List.of(result("a", 1), result("", 1)), sent));
+    assertEquals(
+        "a result without a disposition for envelope \"b\"", Sender.fault(List.of(result("a", 1), result("b", 0)), sent));
+    assertNull(Sender.fault(List.of(result("a", 4), result("b", 99)), sent)); // a disposition of a later daemon is a result
+    byte[] unnamed = Frame.of(envelope(""), "");
+    assertEquals(Frame.envelope(unnamed).getEnvelopeId(), Frame.id(unnamed));
   }
 
   /** Accepts everything. */
@@ -66,7 +89,7 @@ class PublisherTest {
       PublishResponse.Builder response = PublishResponse.newBuilder();
       request
           .getEnvelopesList()
-          .forEach(each -> response.addResults(EnvelopeResult.newBuilder().setEnvelopeId(each.getEnvelopeId())));
+          .forEach(each -> response.addResults(result(each.getEnvelopeId(), Disposition.DISPOSITION_ACCEPTED_VALUE)));
       observer.onNext(response.build());
       observer.onCompleted();
     }
