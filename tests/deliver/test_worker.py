@@ -51,7 +51,8 @@ async def test_standard_job_takes_the_fewest_calls(sandbox: Sandbox, spool: Memo
                 ]
             )
             await notes.until(lambda n, run=run: len(n.outcomes) == 1000 * (run + 1))
-            assert notes.of_users() == 1100 + 1000 * run
+            # A connection that could not be opened, as the machine was busy for 5 s, has made no call at Intercom.
+            assert sum(call.path.startswith(("/contacts", "/events")) for call in sandbox.calls) == 1100 + 1000 * run
     assert len(sandbox.events) == 2000
     assert {outcome.type for outcome in notes.outcomes} == {OutcomeType.DELIVERED}
 

@@ -90,6 +90,20 @@ async def test_response_has_status_headers_and_body() -> None:
     assert response.headers["content-length"] == "2"
 
 
+def test_response_that_arrives_while_the_process_is_stopped_is_read() -> None:
+    """The process goes on long after the time of the call: a repeat would be a call that Intercom need not see."""
+
+    async def run(loop: VirtualLoop) -> None:
+        async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(ACCEPTED)
+            loop.skip(2 * CALL_SECONDS)
+
+        async with host_that(respond) as host:
+            assert (await host.exchange()).status == 202
+
+    in_virtual_time(run)
+
+
 async def test_calls_one_after_the_other_share_a_connection() -> None:
     async with host_that(accept) as host:
         for _ in range(5):

@@ -118,6 +118,55 @@ def test_value_is_converted_to_the_attributes_type_or_left_out() -> None:
     """)
 
 
+@pytest.mark.parametrize(
+    ("data_type", "first", "sent", "equal", "other", "changed"),
+    [
+        ("float", "7", "7", ["7.0", '"7"', '"7.0"'], "7.5", "7.5"),
+        ("float", "7.0", "7.0", ["7", '"7"'], "8", "8"),
+        ("float", '"0.50"', "0.5", ["0.5", '"0.500"'], "0", "0"),
+        ("integer", "7.0", "7", ["7", '"7.0"'], "8", "8"),
+        ("string", "5", '"5"', ['"5"', "5"], "5.0", '"5.0"'),
+        ("boolean", '"True"', "true", ["1", "true", "1.0"], "0", "false"),
+        (
+            "datetime",
+            "2026-01-02T00:00:00Z",
+            "1767312000",
+            ["2026-01-02T01:00:00+01:00", "1767312000", "1767312000000", "2026-01-02"],
+            "2026-01-02T01:00:00Z",
+            "1767315600",
+        ),
+    ],
+)
+def test_value_that_intercom_stores_as_the_same_takes_no_call(
+    data_type: str, first: str, sent: str, equal: list[str], other: str, changed: str
+) -> None:
+    """In other types, spellings and time zones, also after a restart."""
+    finding = " + VALUE_CONVERTED since" if first != sent else ""
+
+    def unchanged(numbers_from: int) -> str:
+        numbered = enumerate(equal, numbers_from)
+        return "\n".join(
+            f"{number}: since={value}\n= {number} unchanged: contact unchanged 0" for number, value in numbered
+        )
+
+    talk(f"""
+        known c1
+        later 600
+        1: since={first}
+        ? list
+        < list since:{data_type}
+        > PUT /contacts/c1 .since={sent}
+        < 200 c1
+        = 1 delivered: contact delivered 1{finding}
+        cache c1: since
+        {unchanged(10)}
+        restart
+        {unchanged(20)}
+        30: since={other}
+        > PUT /contacts/c1 .since={changed}
+    """)
+
+
 def test_attribute_that_a_400_names_is_created_although_it_is_listed() -> None:
     talk("""
         known c1

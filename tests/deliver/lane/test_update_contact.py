@@ -218,7 +218,7 @@ def test_finding_of_a_replay_names_the_older_value() -> None:
     contact.begin_write(["plan"], "writer")
     contact.mark_sent({"plan": ("silver", 9)}, "writer", NOW)
     replayed = pending(20, {"plan": "gold"}, origin=5)
-    assert changed_values([replayed], contact, SETTINGS, NOW) == {}
+    assert changed_values([replayed], context_of(contact), NOW) == {}
     assert [finding.message for finding in replayed.progress().adjustments] == [
         'a later envelope set "plan": dropped the replay\'s value "gold"'
     ]

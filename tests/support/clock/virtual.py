@@ -82,6 +82,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def skip(self, seconds: float) -> None:
+        """Lets this time pass at once, as for a process that is stopped: no timer fires meanwhile."""
+        self._jumping.now += seconds
+
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - as asyncio
         """As asyncio; no time passes meanwhile."""
         future = super().run_in_executor(executor, func, *args)

@@ -246,6 +246,20 @@ class AttributeCatalog:
             Fit.SEND, fitted, message=f"{_typed(name, attribute)}: {shown(value)} became {shown(fitted)}{unit}"
         )
 
+    def stored_value(self, name: str, value: Scalar, *, converted: bool = False) -> Scalar:
+        """Returns a custom attribute's value as Intercom stores it: values that it stores as the same are equal.
+
+        They are 1 and 1.0 of a number, or one moment in two time zones of a date. `converted`: the value was fitted.
+        A value that does not convert is returned as it is, and so is any if the type of the attribute is not known.
+        """
+        attribute = self._known.get(name)
+        if attribute is None or value is None:
+            return value
+        stored = value if converted else convert(value, attribute.data_type)
+        if attribute.data_type == "float" and isinstance(stored, float) and stored.is_integer():
+            return int(stored)
+        return value if stored is None else stored
+
     def _value_refused(self, name: str, value: Scalar, now: float) -> bool:
         when = self._refused_values.get((name, digest_of(value))) if self._refused_values else None
         return when is not None and 0.0 <= now - when < REFUSED_SECONDS

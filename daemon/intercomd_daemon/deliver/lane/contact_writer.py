@@ -223,11 +223,19 @@ class ContactWriter:
             contact = self._context.contact
             contact.identify(classification.contact_id or self._adopted or contact.id)
             if classification.reason != DRY_RUN:
-                contact.mark_sent(update.sent_values, flight, now)
+                contact.mark_sent(self._stored_values(update), flight, now)
             return Written()
         if classification.kind is Kind.REFUSED or attribute:
             return self._on_refusal(flight, classification.reason, status, now)
         return self._resolve(flight, classification, status, now)
+
+    def _stored_values(self, update: ComposedUpdate) -> dict[str, tuple[Scalar, int]]:
+        """Returns the values under the sender's names as Intercom stores them, to recognize equal ones later."""
+        stored = self._context.catalog.stored_value
+        return {
+            name: (stored(name, update.fields[name], converted=True) if is_custom(name) else value, position)
+            for name, (value, position) in update.sent_values.items()
+        }
 
     def _on_attribute_refused(self, flight: ContactWrite, name: str, hint: Hint, now: float) -> None:
         """A 400 names one attribute: the next plan creates the attribute or leaves the value out."""

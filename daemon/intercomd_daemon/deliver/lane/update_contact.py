@@ -124,7 +124,7 @@ def compose(
     Values that are left out or converted are reported as findings on the envelopes.
     """
     settings, catalog = context.settings, context.catalog
-    changed = changed_values(group, context.contact, settings, now)
+    changed = changed_values(group, context, now)
     custom = {name: value for name, (value, _) in changed.items() if is_custom(name)}
     if custom and catalog.must_be_read(custom, now):
         return ReadAttributes()
@@ -155,10 +155,9 @@ def compose(
     return update
 
 
-def changed_values(
-    group: list[PendingEnvelope], contact: Contact, settings: ConnectionSettings, now: float
-) -> ChangedValues:
+def changed_values(group: list[PendingEnvelope], context: LaneContext, now: float) -> ChangedValues:
     """Returns the newest value of each attribute, unless all values in the group are the one that was last sent."""
+    contact, settings = context.contact, context.settings
     newest: ChangedValues = {}
     changed: set[str] = set()
     for pending in group:
@@ -170,7 +169,7 @@ def changed_values(
                 message = f"a later envelope set {quoted(name.lstrip('$'))}: dropped the replay's value {shown(value)}"
                 pending.add_finding(Finding("ATTRIBUTE_DROPPED", _path(name), message))
                 continue
-            if not contact.knows(name, value, now, settings.unchanged_for_seconds):
+            if not _is_known(name, value, context, now):
                 changed.add(name)
             if name not in newest or pending.position >= newest[name][1]:
                 newest[name] = (value, pending.position)
@@ -181,6 +180,15 @@ def changed_values(
         for name in ["name"] if part_is_later else parts:
             del newest[name]
     return {name: value for name, value in newest.items() if name in changed}
+
+
+def _is_known(name: str, value: Scalar, context: LaneContext, now: float) -> bool:
+    """Whether Intercom has this value already, as far as it is remembered."""
+    contact, seconds = context.contact, context.settings.unchanged_for_seconds
+    if contact.knows(name, value, now, seconds):
+        return True
+    stored = context.catalog.stored_value(name, value) if is_custom(name) else value
+    return stored is not value and contact.knows(name, stored, now, seconds)
 
 
 def without_refused_values(
