@@ -167,6 +167,8 @@ BOUNDS = {
     "spool.postgresql.members.Members._seen": "one for each process of the fleet that ran within the last hour",
     "spool.postgresql.members.Members._serves": _SETTINGS,
     "spool.postgresql.session.Session._jobs": "spool.postgresql.session.JOBS_MAX",
+    "spool.sqlite.where.Where._clauses": "lives for one call, within the fields of a filter",
+    "spool.sqlite.where.Where.values": "lives for one call, within the fields of a filter",
     "spool.postgresql.archive.Where.clauses": "lives for one call, within the fields of a filter",
     "spool.postgresql.archive.Where.values": "lives for one call, within the fields of a filter",
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,

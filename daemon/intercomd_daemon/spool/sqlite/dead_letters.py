@@ -3,7 +3,6 @@
 A dead letter's id is the sequence of its outcome.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from intercomd_daemon.spool.sqlite.corruption import SpoolCorrupt
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Transaction
+from intercomd_daemon.spool.sqlite.where import Where
 
 CHUNK = 1_000
 """Letters searched in one operation: some milliseconds."""
@@ -83,21 +83,19 @@ def add(transaction: Transaction, letter: DeadLetter, priority: Priority) -> Non
 
 def read_newest(transaction: Transaction, wanted: DeadLetterFilter, before: int, limit: int) -> Chunk[DeadLetter]:
     """Returns the matching letters of the next chunk below the id `before` (0: all), newest first."""
-    return read_before(transaction, *_condition(transaction, wanted), before, limit)
+    return read_before(transaction, _where(transaction, wanted), before, limit)
 
 
-def read_before(
-    transaction: Transaction, clauses: str, values: list[object], before: int, limit: int
-) -> Chunk[DeadLetter]:
-    """Returns the letters of the next chunk below the id `before` (0: all), newest first, that fulfil the clauses."""
+def read_before(transaction: Transaction, where: Where, before: int, limit: int) -> Chunk[DeadLetter]:
+    """Returns the letters of the next chunk below the id `before` (0: all), newest first, that fulfil the condition."""
     below = before or transaction.counters.spool.sequence + 1
     seen, last = transaction.database.execute(
         "SELECT count(*), min(id) FROM (SELECT id FROM dead_letters WHERE id < ? ORDER BY id DESC LIMIT ?)",
         (below, CHUNK),
     ).fetchone()
     found = transaction.database.execute(
-        f"SELECT id, data FROM dead_letters WHERE id < ? AND id >= ?{clauses} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own clauses
-        (below, last or below, *values, limit),
+        f"SELECT id, data FROM dead_letters WHERE id < ? AND id >= ?{where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own clauses
+        (below, last or below, *where.values, limit),
     ).fetchall()
     letters = _decode(transaction, found)
     if len(found) == limit:
@@ -110,10 +108,10 @@ def read_after(transaction: Transaction, wanted: DeadLetterFilter, after: int, l
     seen, last = transaction.database.execute(
         "SELECT count(*), max(id) FROM (SELECT id FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?)", (after, CHUNK)
     ).fetchone()
-    clauses, values = _condition(transaction, wanted)
+    where = _where(transaction, wanted)
     found = transaction.database.execute(
-        f"SELECT id, data FROM dead_letters WHERE id > ? AND id <= ?{clauses} ORDER BY id LIMIT ?",  # noqa: S608 - our own clauses
-        (after, last or 0, *values, limit),
+        f"SELECT id, data FROM dead_letters WHERE id > ? AND id <= ?{where} ORDER BY id LIMIT ?",  # noqa: S608 - our own clauses
+        (after, last or 0, *where.values, limit),
     ).fetchall()
     letters = _decode(transaction, found)
     if len(found) == limit:
@@ -134,21 +132,21 @@ def _decode(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> lis
 
 def count_by_reason(transaction: Transaction, wanted: DeadLetterFilter) -> dict[str, int]:
     """Counts the matching letters of each reason, the most frequent first."""
-    clauses, values = _condition(transaction, wanted)
+    where = _where(transaction, wanted)
     return dict(
         transaction.database.execute(
-            f"SELECT reason, count(*) AS letters FROM dead_letters WHERE 1{clauses}"  # noqa: S608 - our own clauses
+            f"SELECT reason, count(*) AS letters FROM dead_letters WHERE 1{where}"  # noqa: S608 - our own clauses
             " GROUP BY reason ORDER BY letters DESC, reason",
-            values,
+            where.values,
         ).fetchall()
     )
 
 
 def count(transaction: Transaction, wanted: DeadLetterFilter) -> int:
     """Counts the matching letters."""
-    clauses, values = _condition(transaction, wanted)
+    where = _where(transaction, wanted)
     return int(
-        transaction.database.execute(f"SELECT count(*) FROM dead_letters WHERE 1{clauses}", values).fetchone()[0]  # noqa: S608 - our own clauses
+        transaction.database.execute(f"SELECT count(*) FROM dead_letters WHERE 1{where}", where.values).fetchone()[0]  # noqa: S608 - our own clauses
     )
 
 
@@ -187,20 +185,20 @@ def _take(
     perform: Callable[[_Stored, DeadLetter], None],
 ) -> Taken:
     """Drops the next matching letters and performs something with each; corrupt ones are quarantined instead."""
-    clauses, values = _condition(transaction, wanted)
+    where = _where(transaction, wanted)
     if cursor == BEGINNING:
         found = transaction.database.execute(
-            f"SELECT count(*), coalesce(max(id), 0) FROM dead_letters WHERE 1{clauses}",  # noqa: S608 - our own clauses
-            values,
+            f"SELECT count(*), coalesce(max(id), 0) FROM dead_letters WHERE 1{where}",  # noqa: S608 - our own clauses
+            where.values,
         ).fetchone()
         if found[0] != expected:
             return Taken(-1, None)
         # Letters that arrive while the later chunks are taken have higher ids, and are left out.
         cursor = cursor._replace(newest=found[1])
     ids = transaction.database.execute(
-        f"SELECT origin, id FROM dead_letters WHERE (origin, id) > (?, ?) AND id <= ?{clauses}"  # noqa: S608 - as above
+        f"SELECT origin, id FROM dead_letters WHERE (origin, id) > (?, ?) AND id <= ?{where}"  # noqa: S608 - as above
         " ORDER BY origin, id LIMIT ?",
-        (*cursor, *values, TAKEN_PER_COMMIT),
+        (*cursor, *where.values, TAKEN_PER_COMMIT),
     ).fetchall()
     taken = 0
     for _, letter_id in ids:
@@ -233,29 +231,20 @@ def _delete(transaction: Transaction, letter_id: int) -> _Stored:
     return stored
 
 
-def _condition(transaction: Transaction, wanted: DeadLetterFilter) -> tuple[str, list[object]]:
-    """Returns `DeadLetterFilter.matches` as SQL clauses and their values."""
-    parts: list[tuple[str, object]] = []
-    if wanted.connection:
-        parts.append((" AND connection = ?", transaction.counters.number(wanted.connection)))
-    if wanted.allowed is not None:
-        numbers = [transaction.counters.number(name) for name in wanted.allowed]
-        parts.append((" AND connection IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
+def _where(transaction: Transaction, wanted: DeadLetterFilter) -> Where:
+    """Returns `DeadLetterFilter.matches` as the condition of a query."""
+    where = Where()
+    where.connections(transaction.counters, wanted.connection, wanted.allowed)
     if wanted.dead_letter_ids:
-        parts.append((" AND id IN (SELECT value FROM json_each(?))", json.dumps(wanted.dead_letter_ids)))
-    if wanted.customer_id:
-        parts.append((" AND customer_id = ?", wanted.customer_id))
-    if wanted.email:
-        parts.append((" AND email = ?", wanted.email))
-    if wanted.reason:
-        parts.append((" AND reason = ?", wanted.reason))
+        where.is_among("id", wanted.dead_letter_ids)
+    where.equals("customer_id", wanted.customer_id)
+    where.equals("email", wanted.email)
+    where.equals("reason", wanted.reason)
     if wanted.accept_time_from:
-        parts.append((" AND accept_time >= ?", wanted.accept_time_from))
+        where.add("accept_time >= ?", wanted.accept_time_from)
     if wanted.accept_time_to:
-        parts.append((" AND accept_time < ?", wanted.accept_time_to))
-    clauses = [clause for clause, _ in parts]
-    values = [value for _, value in parts]
+        where.add("accept_time < ?", wanted.accept_time_to)
     if wanted.envelope_ids:
-        clauses.append(f" AND envelope_id IN ({', '.join('?' * len(wanted.envelope_ids))})")
-        values += [pack_id(envelope_id) for envelope_id in wanted.envelope_ids]
-    return "".join(clauses), values
+        ids = [pack_id(envelope_id) for envelope_id in wanted.envelope_ids]
+        where.add(f"envelope_id IN ({', '.join('?' * len(ids))})", *ids)
+    return where

@@ -18,6 +18,7 @@ from intercomd_daemon.spool.record import RecordDamaged
 from intercomd_daemon.spool.rows import POSITION_BITS, position_of
 from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.transaction import Transaction, placeholders
+from intercomd_daemon.spool.sqlite.where import Where
 from intercomd_daemon.spool.trail import TrailFilter
 
 SEARCHED_PER_COMMIT = 16_384
@@ -61,12 +62,12 @@ def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int)
         " (SELECT position FROM fingerprints WHERE position < ? ORDER BY position DESC LIMIT ?)",
         (top, SEARCHED_PER_COMMIT),
     ).fetchone()
-    clauses, values = _condition(transaction, wanted)
+    where = _where(transaction, wanted)
     limit = min(limit, CANDIDATES_MAX)
     found = transaction.database.execute(
-        f"SELECT log, position FROM fingerprints WHERE position < ? AND position >= ?{clauses}"  # noqa: S608 - our own clauses
+        f"SELECT log, position FROM fingerprints WHERE position < ? AND position >= ?{where}"  # noqa: S608 - our own clauses
         " ORDER BY position DESC LIMIT ?",
-        (top, last or top, *values, limit),
+        (top, last or top, *where.values, limit),
     ).fetchall()
     keys = [(log << POSITION_BITS) + position for log, position in found]
     if len(found) == limit:
@@ -74,29 +75,18 @@ def find(transaction: Transaction, wanted: TrailFilter, before: int, limit: int)
     return Chunk(keys, last if seen == SEARCHED_PER_COMMIT else 0)
 
 
-def _condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:
-    """Returns the conditions of a matching entry as SQL, each after AND, and their values."""
+def _where(transaction: Transaction, wanted: TrailFilter) -> Where:
+    """Returns the condition of a matching entry."""
+    where = Where()
     connections = transaction.counters.connections
     numbers = [number for number, each in connections.items() if wanted.matches_connection(each.name)]
-    clauses: list[str] = []
-    values: list[object] = []
     if len(numbers) < len(connections):
-        logs = [log_start(number, priority) >> POSITION_BITS for number in numbers for priority in Priority]
-        clauses.append(" AND log IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(logs))
+        where.is_among("log", [log_start(each, priority) >> POSITION_BITS for each in numbers for priority in Priority])
     if wanted.envelope_id:
-        clauses.append(" AND envelope_id = ?")
-        values.append(fingerprint(wanted.envelope_id))
-    users: list[str] = []
-    if wanted.customer_id:
-        users.append("lane = ?")
-        values.append(fingerprint(lane_of(wanted.customer_id, "")))
-    if wanted.email:
-        users.append("email = ?")
-        values.append(fingerprint(wanted.email))
-    if users:
-        clauses.append(f" AND ({' OR '.join(users)})")
-    return "".join(clauses), values
+        where.add("envelope_id = ?", fingerprint(wanted.envelope_id))
+    users = {"lane": wanted.customer_id and lane_of(wanted.customer_id, ""), "email": wanted.email}
+    where.equals_any({column: fingerprint(text) for column, text in users.items() if text})
+    return where
 
 
 def _entry(key: int, lane: str, email: str, envelope_id: str) -> Entry:

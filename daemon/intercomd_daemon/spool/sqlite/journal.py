@@ -15,6 +15,7 @@ from intercomd_daemon.spool.sqlite.chunk import Chunk
 from intercomd_daemon.spool.sqlite.duplicate_window import pack_id
 from intercomd_daemon.spool.sqlite.quarantine import quarantine_record, record_error
 from intercomd_daemon.spool.sqlite.transaction import Blob, Transaction, placeholders
+from intercomd_daemon.spool.sqlite.where import Where
 from intercomd_daemon.spool.trail import TrailFilter
 
 CHUNK = 10_000
@@ -130,7 +131,7 @@ def read_before(
     below = min(before, newest + 1) if before else newest + 1
     first = oldest(transaction)
     bottom = max(below - CHUNK, first)
-    found = _select(transaction, wanted, (bottom, below), "DESC", limit)
+    found = _select(transaction, wanted, bottom, below, "DESC", limit)
     rest = bottom if bottom > first else 0
     return Chunk(_decode(transaction, found), found[-1][0] if len(found) == limit else rest)
 
@@ -139,22 +140,20 @@ def read_after(transaction: Transaction, wanted: OutcomeFilter, after: int, limi
     """Returns the matching outcomes of the chunk above `after`, in order."""
     bottom = max(after + 1, oldest(transaction))
     below = bottom + CHUNK
-    found = _select(transaction, wanted, (bottom, below), "ASC", limit)
+    found = _select(transaction, wanted, bottom, below, "ASC", limit)
     rest = below - 1 if below <= transaction.counters.spool.sequence else 0
     return Chunk(_decode(transaction, found), found[-1][0] if len(found) == limit else rest)
 
 
 def _select(
-    transaction: Transaction, wanted: OutcomeFilter | TrailFilter, between: tuple[int, int], direction: str, limit: int
+    transaction: Transaction, wanted: OutcomeFilter | TrailFilter, bottom: int, below: int, direction: str, limit: int
 ) -> list[tuple[int, bytes]]:
-    if isinstance(wanted, TrailFilter):
-        clauses, values = trail_condition(transaction, wanted)
-    else:
-        clauses, values = _condition(transaction, wanted)
+    """Selects matching outcomes from the sequence `bottom` on, below `below`; the direction is ASC or DESC."""
+    where = trail_where(transaction, wanted) if isinstance(wanted, TrailFilter) else _where(transaction, wanted)
     return transaction.database.execute(
-        f"SELECT sequence, data FROM journal WHERE sequence >= ? AND sequence < ?{clauses}"  # noqa: S608 - our own clauses
+        f"SELECT sequence, data FROM journal WHERE sequence >= ? AND sequence < ?{where}"  # noqa: S608 - our own clauses
         f" ORDER BY sequence {direction} LIMIT ?",
-        (*between, *values, limit),
+        (bottom, below, *where.values, limit),
     ).fetchall()
 
 
@@ -170,34 +169,23 @@ def _decode(transaction: Transaction, found: Sequence[tuple[int, bytes]]) -> lis
     return outcomes
 
 
-def trail_condition(transaction: Transaction, wanted: TrailFilter) -> tuple[str, list[object]]:
-    """Returns `TrailFilter.matches` as SQL clauses and their values, for outcomes and for dead letters."""
-    same = OutcomeFilter(connection=wanted.connection, envelope_id=wanted.envelope_id, allowed=wanted.allowed)
-    clauses, values = _condition(transaction, same)
-    named = {"customer_id": wanted.customer_id, "email": wanted.email}
-    users = {column: value for column, value in named.items() if value}
-    if users:
-        clauses += f" AND ({' OR '.join(f'{column} = ?' for column in users)})"
-        values += users.values()
-    return clauses, values
+def trail_where(transaction: Transaction, wanted: TrailFilter) -> Where:
+    """Returns `TrailFilter.matches` as the condition of a query, on outcomes or on dead letters."""
+    where = Where()
+    where.connections(transaction.counters, wanted.connection, wanted.allowed)
+    where.equals("envelope_id", wanted.envelope_id and pack_id(wanted.envelope_id))
+    users = {"customer_id": wanted.customer_id, "email": wanted.email}
+    where.equals_any({column: text for column, text in users.items() if text})
+    return where
 
 
-def _condition(transaction: Transaction, wanted: OutcomeFilter) -> tuple[str, list[object]]:
-    """Returns `OutcomeFilter.matches` as SQL clauses and their values."""
-    parts: list[tuple[str, object]] = []
-    if wanted.connection:
-        parts.append((" AND connection = ?", transaction.counters.number(wanted.connection)))
-    if wanted.allowed is not None:
-        numbers = [transaction.counters.number(name) for name in wanted.allowed]
-        parts.append((" AND connection IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
-    if wanted.envelope_id:
-        parts.append((" AND envelope_id = ?", pack_id(wanted.envelope_id)))
-    if wanted.customer_id:
-        parts.append((" AND customer_id = ?", wanted.customer_id))
-    if wanted.email:
-        parts.append((" AND email = ?", wanted.email))
+def _where(transaction: Transaction, wanted: OutcomeFilter) -> Where:
+    """Returns `OutcomeFilter.matches` as the condition of a query."""
+    where = Where()
+    where.connections(transaction.counters, wanted.connection, wanted.allowed)
+    where.equals("envelope_id", wanted.envelope_id and pack_id(wanted.envelope_id))
+    where.equals("customer_id", wanted.customer_id)
+    where.equals("email", wanted.email)
     if wanted.types:
-        parts.append(
-            (" AND type IN (SELECT value FROM json_each(?))", json.dumps([int(kind) for kind in wanted.types]))
-        )
-    return "".join(clause for clause, _ in parts), [value for _, value in parts]
+        where.is_among("type", [int(kind) for kind in wanted.types])
+    return where

@@ -133,6 +133,5 @@ def read_old_letters(transaction: Transaction, wanted: TrailFilter, before: int,
     """Returns outcomes of matching dead letters that have outlived the journal, below `before` (0: all)."""
     oldest = journal.oldest(transaction) or 1
     below = min(before, oldest) if before else oldest
-    clauses, values = journal.trail_condition(transaction, wanted)
-    chunk = dead_letters.read_before(transaction, clauses, values, below, limit)
+    chunk = dead_letters.read_before(transaction, journal.trail_where(transaction, wanted), below, limit)
     return Chunk([KeptOutcome(each.outcome, dead_letter=True) for each in chunk.entries], chunk.next)
