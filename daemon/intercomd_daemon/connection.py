@@ -100,6 +100,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.base_url or HOSTS[self.region]).rstrip("/")
 
     @property
+    def workspace(self) -> str:
+        """A name of API and workspace; without an App ID it is the connection's own."""
+        return f"{self.url} {self.app_id or self.name}"
+
+    @property
     def owner_id_is_text(self) -> bool:
         """Whether `owner_id` is text: "an integer up to version 2.15, and a string from 2.16 on" (I13)."""
         return tuple(int(part) for part in self.api_version.split(".")) >= (2, 16)
@@ -107,3 +112,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 ConnectionsByName = Mapping[str, ConnectionSettings]
 """The configured connections by name."""
+
+
+def by_workspace(connections: ConnectionsByName) -> dict[str, list[str]]:
+    """Returns the names of the connections of each workspace, sorted."""
+    names: dict[str, list[str]] = {}
+    for name in sorted(connections):
+        names.setdefault(connections[name].workspace, []).append(name)
+    return names

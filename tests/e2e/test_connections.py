@@ -20,7 +20,7 @@ from intercomd.v1.outcome_pb2 import OutcomeType
 from intercomd_daemon.deliver.schedule.open_calls import MAIN_CALLS_MAX, RESERVE_CALLS_MAX
 from intercomd_daemon.deliver.worker import SETTLING_MAX
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
-from senders.client import Refused, envelope
+from senders.client import NOON, Refused, envelope
 
 ACCEPTED = Disposition.DISPOSITION_ACCEPTED
 SKIPPED = Disposition.DISPOSITION_SKIPPED
@@ -55,6 +55,24 @@ async def test_connections_deliver_to_their_own_workspaces(
     await daemon.until(lambda: daemon.outcomes["one"] == 2)
     assert [len(workspace.events) for workspace in (sandbox, other)] == [1, 1]
     assert {outcome.connection for outcome in await daemon.journal()} == {"default", "eu"}
+
+
+async def test_connections_of_one_workspace_neither_hide_values_nor_merge_events(
+    start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Each knows only what it has sent itself, and Intercom knows events by user, name and second."""
+    daemon = await start(connections={"eu": connection_for(sandbox.base_url, tmp_path / "token")})
+    plans = ["one", "two", "one", "two"]
+    for index, plan in enumerate(plans):
+        connection = ("default", "eu")[index % 2]
+        update = envelope("u1", "Opened", update={"plan": plan}, envelope_id=f"{index}", connection=connection)
+        (result,) = (await daemon.publish(update)).results
+        assert result.event_time.seconds == NOON + index
+        await daemon.ended([f"{index}"])
+        contact = sandbox.workspace.contacts.find_user("u1")
+        assert contact is not None
+        assert contact.custom_attributes["plan"] == plan
+    assert len(sandbox.events) == len(plans)
 
 
 async def test_failing_connection_keeps_its_envelopes_and_delays_no_other(

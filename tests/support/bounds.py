@@ -83,6 +83,7 @@ BOUNDS = {
     "deliver.schedule.access_state.AccessState._successes": "one of each scope",
     "deliver.schedule.outage.OutageDetector._lanes": "the three that make it an outage",
     # ingest
+    "ingest.accept.Acceptor._claims_as": _SETTINGS,
     "ingest.accept._Request.decisions": _ONE_CALL,
     "ingest.accept._Request.indexes": _ONE_CALL,
     "ingest.accept._Request.refusals": _ONE_CALL,

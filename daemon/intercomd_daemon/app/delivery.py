@@ -42,8 +42,8 @@ class Delivery:
         return settings.active
 
     def workspace(self, settings: ConnectionSettings) -> str:
-        """Returns a name of API and workspace; without an App ID it is the connection's own."""
-        return f"{settings.url} {settings.app_id or settings.name}"
+        """Returns a name of API and workspace."""
+        return settings.workspace
 
     def read_credentials(self, connections: Mapping[str, ConnectionSettings]) -> None:
         """Reads the tokens of new or changed connections."""

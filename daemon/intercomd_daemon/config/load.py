@@ -13,6 +13,7 @@ from intercomd_daemon.config.document import Document
 from intercomd_daemon.config.findings import CONNECTIONS, RawValue, SettingFindings
 from intercomd_daemon.config.setting_keys import build, keys_of, values_of
 from intercomd_daemon.config.settings import TABLES, Settings
+from intercomd_daemon.config.shared_workspaces import separate
 from intercomd_daemon.config.upstream import TARGET
 from intercomd_daemon.config.variables import Variables, variable
 from intercomd_daemon.errors import SettingsInvalid
@@ -82,6 +83,7 @@ def load(path: str | None, environment: Mapping[str, str], *, serving: bool = Fa
         check_consistency(settings, origins, given.keys() - values.keys(), findings)
     if findings.problems:
         raise SettingsInvalid(findings.problems)
+    settings = separate(settings, origins, findings)
     return LoadedSettings(settings, MappingProxyType(origins), tuple(findings.warnings))
 
 

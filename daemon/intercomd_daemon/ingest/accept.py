@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from intercomd_daemon.connection import ConnectionsByName
+from intercomd_daemon.connection import ConnectionsByName, by_workspace
 from intercomd_daemon.envelope import AcceptedEnvelope, Refusal, TrackEvent, lane_of, replace_events
 from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, SecondsTaken, SpoolChanged
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
@@ -88,9 +88,9 @@ class Acceptor:
     ) -> None:
         """`seconds` starts with the claims that the spool kept of an earlier run."""
         self._decide = decide
-        self._connections = connections
         self._spool = spool
         self._seconds = seconds
+        self.reconfigure(connections)
         self._report = report
         self._clock = clock
         self._coalescer = RequestCoalescer()
@@ -98,6 +98,8 @@ class Acceptor:
     def reconfigure(self, connections: ConnectionsByName) -> None:
         """Decides envelopes by these settings from the next request on."""
         self._connections = connections
+        # Intercom merges events of one second also if they come from several connections: these claim under one name.
+        self._claims_as = {name: names[0] for names in by_workspace(connections).values() for name in names}
 
     async def accept(
         self,
@@ -230,7 +232,8 @@ class Acceptor:
         events = envelope.events
         if events and decision.recognised and request.connections[name].same_second == "shift":
             latest = int(request.now) + CLOCK_SKEW_SECONDS
-            allocation = self._seconds.allocate(name, lane, envelope.envelope_id, events, latest)
+            claims_as = self._claims_as.get(name, name)  # A reload may have removed the connection meanwhile.
+            allocation = self._seconds.allocate(claims_as, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
             event_time = allocation.events[0].created_at
             if allocation.findings:
