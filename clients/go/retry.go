@@ -20,7 +20,8 @@ const pushbackMax = 60 * time.Second
 // payload: http2: frame too large, note that the frame header looked like an HTTP/1.1 header", or only its first half.
 var notHTTP2 = regexp.MustCompile(`error reading server preface: http2:.* frame too large`)
 
-// grpc-go's descriptions where a server with TLS closes a connection that begins in plain text.
+// grpc-go's descriptions where a server with TLS closes a connection that begins in plain text, or without a client
+// certificate.
 var closedEarly = regexp.MustCompile(`error reading server preface: EOF|connection reset by peer`)
 
 // advice is what the publisher does after a failed call.
@@ -102,9 +103,9 @@ func (f failure) advice() advice {
 	return stop
 }
 
-// explain returns the status in one line, with the fix if repeating does not help. mayNeedTLS: calls are in plain text, and
-// none has succeeded.
-func (f failure) explain(target string, mayNeedTLS bool) string {
+// explain returns the status in one line, with the fix if repeating does not help. hasTLS: calls are secured; succeeded: one
+// has succeeded.
+func (f failure) explain(target string, hasTLS, succeeded bool) string {
 	text := f.code.String()
 	if f.message != "" {
 		text += ": " + f.message
@@ -112,8 +113,10 @@ func (f failure) explain(target string, mayNeedTLS bool) string {
 	switch {
 	case notHTTP2.MatchString(f.message):
 		return fmt.Sprintf("%s answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (%s)", target, text)
-	case mayNeedTLS && closedEarly.MatchString(f.message):
+	case !succeeded && !hasTLS && closedEarly.MatchString(f.message):
 		return fmt.Sprintf("%s closed the connection: if it expects TLS, set TLS (%s)", target, text)
+	case !succeeded && closedEarly.MatchString(f.message):
+		return fmt.Sprintf("%s closed the connection: if it requires a client certificate, set TLS to one that it accepts (%s)", target, text)
 	case f.code == codes.Unimplemented:
 		return fmt.Sprintf("%s does not serve intercomd.v1.IngestService: set the target to the ingest address, by default port 50051, "+
 			"not the operations address (%s)", target, text)

@@ -2,6 +2,7 @@ package intercomd
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,6 +143,22 @@ func TestResultsOfOtherEnvelopesAreAnError(t *testing.T) {
 	} {
 		if got := fault(test.results, frames, []int{1, 2}); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
+func TestClosedConnectionNamesWhatMayBeMissing(t *testing.T) {
+	closed := failed(t, codes.Unavailable, `connection error: desc = "error reading server preface: EOF"`, "")
+	for _, test := range []struct {
+		hasTLS, succeeded bool
+		want              string
+	}{
+		{false, false, "if it expects TLS"},
+		{true, false, "if it requires a client certificate"},
+		{true, true, "Unavailable: connection error"},
+	} {
+		if got := closed.explain("there:1", test.hasTLS, test.succeeded); !strings.Contains(got, test.want) {
+			t.Errorf("%q, want %q in it", got, test.want)
 		}
 	}
 }

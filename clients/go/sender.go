@@ -169,7 +169,7 @@ func (s *sender) results(ctx context.Context, frames []frame) ([]*intercomdv1.En
 func (s *sender) failed(failure *failure) *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	explained := &Error{failure.code, failure.explain(s.target, s.options.TLS == nil && !s.succeeded)}
+	explained := &Error{failure.code, failure.explain(s.target, s.options.TLS != nil, s.succeeded)}
 	s.last = explained
 	return explained
 }

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from intercomd.target import check_target
 
 Metadata = Sequence[tuple[str, str]]
 Content = TypeVar("Content")
+PemFiles = tuple[bytes | None, bytes | None, bytes | None]  # the authorities, the key and the certificate
 FilePath = str | os.PathLike[str]
 
 logger = logging.getLogger("intercomd")
@@ -72,6 +74,7 @@ class Access:
         self._token_file = token_file
         self._metadata = tuple(metadata)
         self._warned: set[str] = set()
+        self._pem: PemFiles | None = None
         if token_file is not None:
             self._token = read_token(token_file)
         self._pem = self._read_pem() if self._tls else None
@@ -124,13 +127,17 @@ class Access:
             *proxy_options(self.target),
         ]
 
-    def _read_pem(self) -> tuple[bytes | None, bytes | None, bytes | None]:
+    def _read_pem(self) -> PemFiles:
+        """Reads the TLS files. If they changed, checks that they make credentials: a half-replaced pair is an error."""
         tls = self._tls or Tls()
-        return (
+        files = (
             _read_file("tls.ca_file", tls.ca_file),
             _read_file("tls.key_file", tls.key_file),
             _read_file("tls.cert_file", tls.cert_file),
         )
+        if files != self._pem:
+            _check_pem(tls)
+        return files
 
     def _read_again(self, name: str, read: Callable[[], Content], last: Content) -> Content:
         """Returns what `read` returns; if it fails, as during a replacement of the file, `last`. Warns once."""
@@ -143,6 +150,25 @@ class Access:
             return last
         self._warned.discard(name)
         return content
+
+
+def _check_pem(tls: Tls) -> None:
+    """Raises ValueError if the files are no PEM files or no pair. gRPC would only fail each call."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # which keys are long enough is decided by gRPC
+    try:
+        if tls.ca_file is not None:
+            context.load_verify_locations(tls.ca_file)
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"tls.ca_file {os.fspath(tls.ca_file or '')} holds no certificate in PEM form: {error}"
+        ) from error
+    try:
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file, password="")  # without one, it would prompt for it
+    except ssl.SSLError as error:
+        pair = f"tls.cert_file {os.fspath(tls.cert_file or '')} and tls.key_file {os.fspath(tls.key_file or '')}"
+        raise ValueError(f"{pair} are no certificate and its key without a password, in PEM form: {error}") from error
 
 
 def read_token(path: FilePath) -> str:

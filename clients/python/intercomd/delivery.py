@@ -180,7 +180,8 @@ class Delivery:
             failure.code,
             failure.details,
             self._target,
-            may_need_tls=self._is_plain and not self._has_succeeded,
+            has_tls=not self._is_plain,
+            has_succeeded=self._has_succeeded,
         )
         self.last_failure = PublishError(text, failure.code)
         self.last_failure.__cause__ = failure.error

@@ -37,7 +37,7 @@ KEY_FIELD, VALUE_FIELD = 1, 2  # protobuf encodes a map as repeated messages of 
 # gRPC's details of a call to an HTTP/1 server: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
 # first frame, got frame type 79)", "Trying to connect an http1.x server".
 _NOT_HTTP2 = re.compile(r"Failed parsing HTTP/2|http1\.x server", re.IGNORECASE)
-# gRPC's details where a server with TLS closes a connection that begins in plain text.
+# gRPC's details where a server with TLS closes a connection that begins in plain text, or without a client certificate.
 _CLOSED = re.compile(r"Socket closed|Connection reset by peer", re.IGNORECASE)
 
 
@@ -85,22 +85,24 @@ def advise(code: grpc.StatusCode, text: str, details: Details) -> Advice:
     return Advice.STOP
 
 
-def explain(code: grpc.StatusCode, text: str, target: str, *, may_need_tls: bool = False) -> str:
+def explain(code: grpc.StatusCode, text: str, target: str, *, has_tls: bool = False, has_succeeded: bool = True) -> str:
     """Returns the status in one line, with the fix if repeating does not help.
 
     Args:
         code: the status.
         text: its details.
         target: the publisher's target.
-        may_need_tls: calls are in plain text, and none has succeeded.
+        has_tls: calls are secured.
+        has_succeeded: an earlier call has succeeded.
     """
     status = f"{code.name}: {text}" if text else code.name
     if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
         return (
             f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({status})"
         )
-    if may_need_tls and code is grpc.StatusCode.UNAVAILABLE and _CLOSED.search(text):
-        return f"{target} closed the connection: if it expects TLS, set `tls` ({status})"
+    if not has_succeeded and code is grpc.StatusCode.UNAVAILABLE and _CLOSED.search(text):
+        fix = "requires a client certificate, set `tls` to one that it accepts" if has_tls else "expects TLS, set `tls`"
+        return f"{target} closed the connection: if it {fix} ({status})"
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return (
             f"{target} does not serve intercomd.v1.IngestService: set `target` to the ingest address, by default "

@@ -63,7 +63,10 @@ impl Tls {
             Some(pem) if String::from_utf8_lossy(pem).contains("-----BEGIN CERTIFICATE-----") => {
                 config.ca_certificate(Certificate::from_pem(pem))
             }
-            Some(_) => return Err(format!("ca_file {:?} holds no certificate in PEM form", self.ca_file)),
+            Some(_) => {
+                let path = self.ca_file.as_deref().unwrap_or(Path::new("")).display();
+                return Err(format!("ca_file {path} holds no certificate in PEM form"));
+            }
         };
         if let Some((certificate, key)) = &files.identity {
             config = config.identity(Identity::from_pem(certificate, key));

@@ -147,6 +147,10 @@ impl Failure {
             (Peer::Tls | Peer::Silent, _) if !has_tls && !succeeded => {
                 format!("{target} closed the connection: if it expects TLS, set tls ({status})")
             }
+            (Peer::Tls, Code::Unavailable) if !succeeded && is_closed(&self.message) => format!(
+                "{target} closed the connection: if it requires a client certificate, set tls to one that it accepts \
+                 ({status})"
+            ),
             (_, Code::Unimplemented) => format!(
                 "{target} does not serve intercomd.v1.IngestService: set the target to the ingest address, by default port \
                  50051, not the operations address ({status})"
@@ -160,6 +164,11 @@ impl Failure {
             _ => status,
         }
     }
+}
+
+/// Returns whether a connection was closed, by the descriptions of hyper, h2 and rustls.
+fn is_closed(message: &str) -> bool {
+    ["closed", "broken pipe", "reset by peer"].iter().any(|text| message.contains(text))
 }
 
 /// Returns an error and its causes.
@@ -306,6 +315,7 @@ mod tests {
             (from(Code::Unavailable, Peer::Silent), false, false, "if it expects TLS"),
             (from(Code::Unavailable, Peer::Silent), false, true, "UNAVAILABLE: broken"),
             (from(Code::Unavailable, Peer::Silent), true, false, "UNAVAILABLE: broken"),
+            (from(Code::Unavailable, Peer::Tls), true, false, "UNAVAILABLE: broken"),
             (from(Code::Unimplemented, Peer::Plain), false, false, "not the operations address"),
             (from(Code::Unauthenticated, Peer::Plain), false, false, "token_file"),
             (from(Code::PermissionDenied, Peer::Plain), false, false, "ask for the permission"),
@@ -313,6 +323,14 @@ mod tests {
             let text = failure.explain("there:1", has_tls, succeeded);
             assert!(text.contains(expected), "{text}, expected {expected}");
         }
+    }
+
+    #[test]
+    fn closed_connection_with_tls_names_the_client_certificate() {
+        let closed = Failure { peer: Peer::Tls, ..Failure::unavailable("connection error: broken pipe".into()) };
+        let text = closed.explain("there:1", true, false);
+        assert!(text.contains("if it requires a client certificate"), "{text}");
+        assert_eq!(closed.explain("there:1", true, true), "UNAVAILABLE: connection error: broken pipe");
     }
 
     #[test]

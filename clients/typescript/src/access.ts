@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 
@@ -122,8 +123,8 @@ function readPem(tls: Tls): PemFiles {
   const ca = readFile("tls.caFile", tls.caFile);
   const key = readFile("tls.keyFile", tls.keyFile);
   const certificate = readFile("tls.certificateFile", tls.certificateFile);
-  if (ca && !ca.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new TypeError(`tls.caFile ${tls.caFile ?? ""} holds no certificate in PEM form`);
+  if (ca) {
+    checkAuthorities(ca, tls.caFile ?? "");
   }
   try {
     createSecureContext({ ...(ca && { ca }), ...(key && { key }), ...(certificate && { cert: certificate }) });
@@ -132,6 +133,23 @@ function readPem(tls: Tls): PemFiles {
     throw new TypeError(`the files of tls (${Object.values(tls).join(", ")}) do not fit together: ${reason}`, { cause: error });
   }
   return { ca, key, certificate };
+}
+
+/** Checks each certificate of a file: Node's own context leaves out those that it cannot read. */
+function checkAuthorities(ca: Buffer, path: string): void {
+  const begin = "-----BEGIN CERTIFICATE-----";
+  const [, ...blocks] = ca.toString("latin1").split(begin);
+  if (blocks.length === 0) {
+    throw new TypeError(`tls.caFile ${path} holds no certificate in PEM form`);
+  }
+  for (const block of blocks) {
+    try {
+      new X509Certificate(begin + block);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TypeError(`tls.caFile ${path} holds a certificate that cannot be read: ${reason}`, { cause: error });
+    }
+  }
 }
 
 function sameFiles(one: PemFiles, other: PemFiles): boolean {

@@ -6,7 +6,7 @@ const PUSHBACK_MAX_MS = 60_000;
 
 /** grpc-js's descriptions of a server that speaks HTTP/1. */
 const NOT_HTTP2 = /Parse Error: Expected HTTP\/2|NGHTTP2_HTTP_1_1_REQUIRED|ERR_HTTP2_ERROR: Protocol error|Protocol error/i;
-/** grpc-js's descriptions where a server with TLS closes a connection that begins in plain text. */
+/** grpc-js's descriptions where a server with TLS closes a connection in plain text, or without a client certificate. */
 const CLOSED = /Last error: Failed to connect|ECONNRESET/;
 
 /** grpc-js's description where a call ended with OK and without a message. Its UNIMPLEMENTED does not come from the target. */
@@ -79,16 +79,18 @@ export function advise(failure: Failure): Advice {
 /**
  * Returns the status in one line, with the fix if repeating does not help.
  *
- * @param mayNeedTls - calls are in plain text, and none has succeeded.
+ * @param hasTls - calls are secured.
+ * @param hasSucceeded - one has succeeded.
  */
-export function explain(failure: Failure, target: string, mayNeedTls = false): string {
+export function explain(failure: Failure, target: string, hasTls = false, hasSucceeded = true): string {
   const name = codeName(failure.code);
   const text = failure.message === "" ? name : `${name}: ${failure.message}`;
   if (isHttp1(failure)) {
     return `${target} answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (${text})`;
   }
-  if (mayNeedTls && failure.code === status.UNAVAILABLE && CLOSED.test(failure.message)) {
-    return `${target} closed the connection: if it expects TLS, set tls (${text})`;
+  if (!hasSucceeded && failure.code === status.UNAVAILABLE && CLOSED.test(failure.message)) {
+    const fix = hasTls ? "requires a client certificate, set tls to one that it accepts" : "expects TLS, set tls";
+    return `${target} closed the connection: if it ${fix} (${text})`;
   }
   switch (failure.code) {
     case status.UNIMPLEMENTED:

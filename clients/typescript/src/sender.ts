@@ -206,7 +206,7 @@ export class Sender {
   }
 
   #explain(failure: Failure): string {
-    return explain(failure, this.#access.target, this.#access.isPlain && !this.#hasSucceeded);
+    return explain(failure, this.#access.target, !this.#access.isPlain, this.#hasSucceeded);
   }
 
   /** Throws, unless earlier calls succeeded: then a refusal may last 5 minutes, as during a rollout. */

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import grpc
 import pytest
 import trustme
 
-from intercomd import BlockingPublisher, Envelope, Identity, Publisher, PublishError, Tls
+from intercomd import BlockingPublisher, Envelope, Identity, Publisher, PublishError, PublisherSettings, Tls
+from intercomd.access import Access
 from intercomd.target import check_target
 
 if TYPE_CHECKING:
@@ -130,3 +132,76 @@ async def test_tls_files_are_used_and_read_again(tmp_path: Path) -> None:
         await publisher.flush()
     await publisher.close()
     await server.stop(None)
+
+
+@dataclass
+class Pairs:
+    """Two client certificates with their keys, and files that are none."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.folder / "ca"))
+        for name in ("one", "two"):
+            made = authority.issue_cert("localhost")
+            made.cert_chain_pems[0].write_to_path(str(self.folder / f"{name}.cert"))
+            made.private_key_pem.write_to_path(str(self.folder / f"{name}.key"))
+        self.write("text", b"no certificate")
+        self.write("cut", self.read("ca")[:200])
+        self.write("other", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        (self.folder / name).write_bytes(content)
+
+    def tls(self, ca: str, cert: str | None = None, key: str | None = None) -> Tls:
+        return Tls(
+            ca_file=self.folder / ca,
+            cert_file=cert and str(self.folder / cert),
+            key_file=key and str(self.folder / key),
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("missing",), "tls.ca_file .*missing cannot be read"),
+        (("text",), "tls.ca_file .*text holds no certificate"),
+        (("cut",), "tls.ca_file .*cut holds no certificate"),
+        (("other",), "tls.ca_file .*other holds no certificate"),
+        (("one.key",), "tls.ca_file .*one.key holds no certificate"),
+        (("ca", "text", "one.key"), "tls.cert_file .*text and tls.key_file .*one.key are no certificate and its key"),
+        (("ca", "one.cert", "text"), "tls.key_file .*text are no"),
+        (("ca", "one.cert", "two.key"), "tls.key_file .*two.key are no"),
+        (("ca", "one.key", "one.cert"), "tls.cert_file .*one.key and"),
+    ],
+)
+def test_tls_files_that_make_no_credentials_are_named(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    """They only failed each call, which was repeated for ever."""
+    tls = Pairs(tmp_path).tls(*names)
+    with pytest.raises(ValueError, match=message):
+        BlockingPublisher(tls=tls)
+
+
+def test_half_replaced_pair_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pairs = Pairs(tmp_path)
+    access = Access(
+        "localhost:1",
+        PublisherSettings(),
+        credentials=None,
+        tls=pairs.tls("ca", "one.cert", "one.key"),
+        token=None,
+        token_file=None,
+        metadata=(),
+    )
+    assert not access.tls_changed()
+    pairs.write("one.cert", pairs.read("two.cert"))
+    assert not access.tls_changed()
+    assert not access.tls_changed()
+    assert caplog.text.count("Using the last good tls") == 1
+    pairs.write("one.key", pairs.read("two.key"))
+    assert access.tls_changed()
+    assert not access.tls_changed()

@@ -61,8 +61,11 @@ def test_http_server_is_named(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["ipv4:127.0.0.1:50051: Socket closed", "recvmsg:Connection reset by peer"])
 def test_plain_text_to_tls_is_named_until_a_call_succeeds(text: str) -> None:
-    assert "if it expects TLS, set `tls`" in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051", may_need_tls=True)
-    assert "TLS" not in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051")
+    plain = explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051", has_succeeded=False)
+    assert "if it expects TLS, set `tls`" in plain
+    secured = explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051", has_tls=True, has_succeeded=False)
+    assert "if it requires a client certificate, set `tls`" in secured
+    assert "set" not in explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051").replace("reset", "")
 
 
 @pytest.mark.parametrize("pushback", ["60001", "9" * 8, "1000000000000", "9" * 6000])

@@ -148,3 +148,10 @@ test("repeatMaxMs ends the repeats", () => {
   assert.equal(one.pauseMs("repeat", unavailable, attempts, 59_000, 1), 1000);
   assert.throws(() => one.pauseMs("repeat", unavailable, attempts, 59_001, 1), /gave up after 3 calls/);
 });
+
+test("a connection that is closed before the first success names what may be missing", () => {
+  const closed = failed(status.UNAVAILABLE, { text: "No connection established. Last error: Failed to connect" });
+  assert.match(explain(closed, "there:1", false, false), /if it expects TLS/);
+  assert.match(explain(closed, "there:1", true, false), /if it requires a client certificate/);
+  assert.match(explain(closed, "there:1", true, true), /^UNAVAILABLE: /);
+});

@@ -38,7 +38,7 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
   /** Netty's description of a server that speaks HTTP/1: the bytes are "HTTP/". */
   private static final String HTTP1_PREFACE = "First received frame was not SETTINGS. Hex dump for first 5 bytes: 485454502f";
 
-  /** Netty's descriptions where a server with TLS closes a connection that begins in plain text. */
+  /** Netty's descriptions where a server with TLS closes a connection in plain text, or without a client certificate. */
   private static final Pattern CLOSED = Pattern.compile("Network closed for unknown reason|Connection reset");
 
   private static final int CAUSES_MAX = 8;
@@ -132,15 +132,17 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
   /**
    * Returns the status in one line, with the fix if repeating does not help.
    *
-   * @param mayNeedTls calls are in plain text, and none has succeeded
+   * @param hasTls calls are secured
+   * @param hasSucceeded one has succeeded
    */
-  String explain(String target, boolean mayNeedTls) {
+  String explain(String target, boolean hasTls, boolean hasSucceeded) {
     String text = message.isEmpty() ? code.name() : code.name() + ": " + message;
     if (isHttp1()) {
       return target + " answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (" + text + ")";
     }
-    if (mayNeedTls && code == Status.Code.UNAVAILABLE && CLOSED.matcher(message).find()) {
-      return target + " closed the connection: if it expects TLS, set tls (" + text + ")";
+    if (!hasSucceeded && code == Status.Code.UNAVAILABLE && CLOSED.matcher(message).find()) {
+      String fix = hasTls ? "requires a client certificate, set tls to one that it accepts" : "expects TLS, set tls";
+      return target + " closed the connection: if it " + fix + " (" + text + ")";
     }
     return switch (code) {
       case UNIMPLEMENTED -> target

@@ -141,7 +141,7 @@ final class Sender {
         return null;
       }
       Failure failure = reply.failure();
-      String explained = failure.explain(access.target().text(), access.pem() == null && !hasSucceeded);
+      String explained = failure.explain(access.target().text(), access.pem() != null, hasSucceeded);
       lastFailure = new PublishException(explained, failure.code(), failure.cause());
       switch (adviceFor(failure, sent)) {
         case REJECT_CONNECTION -> rejectConnection(failure, frames, rejected);

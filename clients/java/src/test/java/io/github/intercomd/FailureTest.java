@@ -104,7 +104,7 @@ class FailureTest {
     Failure failure = Failure.of(Status.CANCELLED, null);
     assertNull(failure.pause());
     assertNull(failure.forbidden());
-    assertEquals("CANCELLED", failure.explain("x:1", false));
+    assertEquals("CANCELLED", failure.explain("x:1", false, true));
   }
 
   @Test
@@ -112,17 +112,25 @@ class FailureTest {
     Throwable refused = new IllegalStateException("wrapped", new ConnectException("Connection\nrefused"));
     assertEquals(
         "UNAVAILABLE: io exception: wrapped: Connection refused",
-        Failure.of(Status.UNAVAILABLE.withDescription("io exception").withCause(refused), null).explain("x:1", false));
+        Failure.of(Status.UNAVAILABLE.withDescription("io exception").withCause(refused), null).explain("x:1", false, true));
     Throwable expired = new SSLHandshakeException("handshake").initCause(new CertificateExpiredException("NotAfter: 2020"));
-    String text = Failure.of(Status.UNAVAILABLE.withCause(expired), null).explain("x:1", false);
+    String text = Failure.of(Status.UNAVAILABLE.withCause(expired), null).explain("x:1", false, true);
     assertTrue(text.contains("certificate") && text.contains("NotAfter"), text);
   }
 
   @Test
   void failureExplainsTheFix() {
-    assertTrue(failure(Status.Code.UNAUTHENTICATED, "no", null).explain("x:1", false).contains("set token or tokenFile"));
-    assertTrue(failure(Status.Code.UNIMPLEMENTED, "no", null).explain("x:1", false).contains("operations address"));
-    assertTrue(failure(Status.Code.PERMISSION_DENIED, "no", null).explain("x:1", false).contains("permission"));
-    assertTrue(failure(Status.Code.UNAVAILABLE, HTTP1, null).explain("x:1", false).contains("HTTP/1"));
+    assertTrue(failure(Status.Code.UNAUTHENTICATED, "no", null).explain("x:1", false, true).contains("set token or tokenFile"));
+    assertTrue(failure(Status.Code.UNIMPLEMENTED, "no", null).explain("x:1", false, true).contains("operations address"));
+    assertTrue(failure(Status.Code.PERMISSION_DENIED, "no", null).explain("x:1", false, true).contains("permission"));
+    assertTrue(failure(Status.Code.UNAVAILABLE, HTTP1, null).explain("x:1", false, true).contains("HTTP/1"));
+  }
+
+  @Test
+  void closedConnectionNamesWhatMayBeMissing() {
+    Failure closed = failure(Status.Code.UNAVAILABLE, "Network closed for unknown reason", null);
+    assertTrue(closed.explain("x:1", false, false).contains("if it expects TLS, set tls"));
+    assertTrue(closed.explain("x:1", true, false).contains("if it requires a client certificate"));
+    assertEquals("UNAVAILABLE: Network closed for unknown reason", closed.explain("x:1", true, true));
   }
 }
