@@ -116,7 +116,8 @@ func TestRequestForNoPauseGetsTheBackoff(t *testing.T) {
 
 func TestResultsOfOtherEnvelopesAreAnError(t *testing.T) {
 	var frames []frame
-	for _, id := range []string{"", "a", "b"} {
+	long := strings.Repeat("i", 200)
+	for _, id := range []string{"", "a", "b", long} {
 		framed, err := newFrame(&intercomdv1.Envelope{EnvelopeId: id, Connection: "eu"}, "")
 		if err != nil {
 			t.Fatal(err)
@@ -144,6 +145,12 @@ func TestResultsOfOtherEnvelopesAreAnError(t *testing.T) {
 		if got := fault(test.results, frames, []int{1, 2}); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
 		}
+	}
+	if got := fault(results{result(long[:133], 4)}, frames, []int{3}); got != "" {
+		t.Errorf("%q for the beginning of too long an id", got)
+	}
+	if got := fault(results{result("x", 4)}, frames, []int{3}); got == "" {
+		t.Error("no fault for another id in place of too long a one")
 	}
 }
 

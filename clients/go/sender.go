@@ -23,7 +23,9 @@ const (
 	// refusedWarning is the time between two warnings about the refusal.
 	refusedWarning       = time.Minute
 	connectionNotAllowed = "CONNECTION_NOT_ALLOWED"
-	defaultConnection    = "default"
+	// envelopeIDBytesMax is the daemon's limit.
+	envelopeIDBytesMax = 128
+	defaultConnection  = "default"
 )
 
 // sender delivers the batches of one publisher, several at a time, and calls its callbacks.
@@ -250,7 +252,7 @@ func fault(results []*intercomdv1.EnvelopeResult, frames []frame, sent []int) st
 	}
 	for number, result := range results {
 		id := frames[sent[number]].id()
-		if result.GetEnvelopeId() != id {
+		if result.GetEnvelopeId() != id && !isShortened(result.GetEnvelopeId(), id) {
 			return fmt.Sprintf("the result of envelope %.60q in place of %.60q", result.GetEnvelopeId(), id)
 		}
 		if result.GetDisposition() == intercomdv1.Disposition_DISPOSITION_UNSPECIFIED {
@@ -258,6 +260,11 @@ func fault(results []*intercomdv1.EnvelopeResult, frames []frame, sent []int) st
 		}
 	}
 	return ""
+}
+
+// isShortened reports whether an id is the beginning of one above the limit, which the daemon rejects and does not repeat whole.
+func isShortened(returned, id string) bool {
+	return len(id) > envelopeIDBytesMax && strings.HasPrefix(id, returned)
 }
 
 // pause returns how long to wait before the request is repeated; an error if repeating does not help, or has lasted too long.

@@ -35,6 +35,9 @@ REFUSED_SECONDS_MAX = 300.0
 REFUSED_WARNING_SECONDS = 60.0
 """The time between two warnings about the refusal."""
 
+ENVELOPE_ID_BYTES_MAX = 128
+"""The daemon's limit."""
+
 logger = logging.getLogger("intercomd")
 
 
@@ -284,11 +287,17 @@ def _fault(results: Sequence[EnvelopeResult], sent: Sequence[bytes]) -> str:
     if len(results) != len(sent):
         return f"{len(results)} results for {len(sent)} envelopes"
     for result, framed in zip(results, sent, strict=True):
-        if result.envelope_id != (expected := envelope_id(framed)):
+        expected = envelope_id(framed)
+        if result.envelope_id != expected and not _is_shortened(result.envelope_id, expected):
             return f"the result of envelope {result.envelope_id!r:.60} in place of {expected!r:.60}"
         if result.disposition == DISPOSITION_UNSPECIFIED:
             return f"a result without a disposition for envelope {expected!r:.60}"
     return ""
+
+
+def _is_shortened(returned: str, expected: str) -> bool:
+    """Returns whether an id is the beginning of one above the limit, which the daemon rejects and returns shortened."""
+    return expected.startswith(returned) and len(expected.encode()) > ENVELOPE_ID_BYTES_MAX
 
 
 def _rejection(framed: bytes, reason: str, message: str, field: str = "") -> EnvelopeResult:

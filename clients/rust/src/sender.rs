@@ -27,6 +27,8 @@ const METHOD: PathAndQuery = PathAndQuery::from_static("/intercomd.v1.IngestServ
 const REFUSED_MAX: Duration = Duration::from_secs(5 * 60);
 /// The time between two warnings about the refusal.
 const REFUSED_WARNING: Duration = Duration::from_secs(60);
+/// The daemon's limit.
+const ENVELOPE_ID_BYTES_MAX: usize = 128;
 const DEFAULT_CONNECTION: &str = "default";
 
 /// Delivers the batches of one publisher, several at a time, and calls its callbacks.
@@ -262,12 +264,17 @@ fn fault(results: &[EnvelopeResult], sent: &[&Frame]) -> Option<String> {
     }
     results.iter().zip(sent).find_map(|(result, frame)| {
         let (id, given) = (frame.id(), &result.envelope_id);
-        if *given != id {
+        if *given != id && !is_shortened(given, &id) {
             return Some(format!("the result of envelope \"{given:.60}\" in place of \"{id:.60}\""));
         }
         let has_none = result.disposition == i32::from(Disposition::Unspecified);
         has_none.then(|| format!("a result without a disposition for envelope \"{id:.60}\""))
     })
+}
+
+/// Returns whether an id is the beginning of one above the limit, which the daemon rejects and does not repeat whole.
+fn is_shortened(returned: &str, id: &str) -> bool {
+    id.len() > ENVELOPE_ID_BYTES_MAX && id.starts_with(returned)
 }
 
 /// Makes a panic of a call its failure: tonic panics where the trailer grpc-status-details-bin is no base64.
@@ -445,6 +452,9 @@ mod tests {
             let error = sender(Options::default()).accept(response, &sent, &Attempts::default()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}, expected {expected}");
         }
+        let long = Frame::new(&Envelope::new("42").with_id("i".repeat(200)), None);
+        assert_eq!(fault(&[result(&"i".repeat(133), 4)], &[&long]), None, "the beginning of too long an id");
+        assert!(fault(&[result("x", 4)], &[&long]).is_some());
         let later = [result("a", 4), result("b", 99)];
         assert_eq!(fault(&later, &[&frames[0], &frames[1]]), None, "a disposition of a later daemon is a result");
     }

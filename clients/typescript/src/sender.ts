@@ -21,6 +21,8 @@ import { advise, codeName, explain, failureOf, retryDelayMs, type Advice, type F
 export const REFUSED_MAX_MS = 300_000;
 /** The time between two warnings about the refusal. */
 const REFUSED_WARNING_MS = 60_000;
+/** The daemon's limit. */
+const ENVELOPE_ID_BYTES_MAX = 128;
 const PUBLISH = `/${IngestService.typeName}/${IngestService.method.publish.name}`;
 
 /** The failed calls of one request. */
@@ -274,7 +276,7 @@ function faultOf(results: readonly EnvelopeResult[], sent: readonly Frame[]): st
   }
   for (const [place, { envelopeId, disposition }] of results.entries()) {
     const expected = idOf(known(sent[place]));
-    if (envelopeId !== expected) {
+    if (envelopeId !== expected && !isShortened(envelopeId, expected)) {
       return `the result of envelope "${envelopeId.slice(0, 60)}" in place of "${expected.slice(0, 60)}"`;
     }
     if (disposition === Disposition.UNSPECIFIED) {
@@ -282,6 +284,11 @@ function faultOf(results: readonly EnvelopeResult[], sent: readonly Frame[]): st
     }
   }
   return undefined;
+}
+
+/** Returns whether an id is the beginning of one above the limit, which the daemon rejects and does not repeat whole. */
+function isShortened(returned: string, expected: string): boolean {
+  return expected.startsWith(returned) && Buffer.byteLength(expected) > ENVELOPE_ID_BYTES_MAX;
 }
 
 /** Returns whether a frame's envelope is of a connection. */

@@ -16,7 +16,7 @@ from intercomd import BlockingPublisher, Disposition, Envelope, Publisher, Publi
 from senders.publishing import ACCEPTED, CODE, PUSHBACK, event, names, numbered, publish_all, status_details
 
 if TYPE_CHECKING:
-    from conftest import Daemon
+    from conftest import Daemon, RunningDaemon
 
 
 async def test_refusal_with_pushback_is_retried_with_the_same_ids(daemon: "Daemon", quick: PublisherSettings) -> None:
@@ -113,6 +113,18 @@ async def test_results_of_other_envelopes_stop_the_publisher(
         with pytest.raises(PublishError, match=f"{fault}.*is not intercomd"):
             await _awaited(publisher.publish_and_wait, Envelope(envelope_id="a"))
         assert [each.envelope_id for each in await _awaited(publisher.close)] == ["a"]
+
+
+@pytest.mark.parametrize("length", [129, 134, 1_000])
+@pytest.mark.parametrize("character", ["i", "é", "🎉"])
+async def test_envelope_with_too_long_an_id_is_rejected_alone(
+    running: "RunningDaemon", length: int, character: str
+) -> None:
+    """The daemon does not return such an id whole."""
+    async with Publisher(running.target) as publisher:
+        result = await publisher.publish_and_wait(Envelope(envelope_id=character * length))
+        assert [each.reason for each in result.violations][:1] == ["ENVELOPE_ID_TOO_LONG"]
+        assert (await publisher.publish_and_wait(event("next"))).disposition == ACCEPTED
 
 
 async def test_disposition_of_a_later_daemon_is_a_result() -> None:

@@ -19,6 +19,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.Iterator;
@@ -40,6 +41,9 @@ final class Sender {
       IngestServiceGrpc.getPublishMethod().toBuilder(
               new EncodedRequests(), IngestServiceGrpc.getPublishMethod().getResponseMarshaller())
           .build();
+
+  /** The daemon's limit. */
+  private static final int ENVELOPE_ID_BYTES_MAX = 128;
 
   private final Settings settings;
   private final Access access;
@@ -297,7 +301,7 @@ final class Sender {
     for (int place = 0; place < results.size(); place++) {
       EnvelopeResult result = results.get(place);
       String id = Frame.id(sent.get(place));
-      if (!result.getEnvelopeId().equals(id)) {
+      if (!result.getEnvelopeId().equals(id) && !isShortened(result.getEnvelopeId(), id)) {
         return String.format("the result of envelope \"%.60s\" in place of \"%.60s\"", result.getEnvelopeId(), id);
       }
       if (result.getDisposition() == Disposition.DISPOSITION_UNSPECIFIED) {
@@ -305,6 +309,11 @@ final class Sender {
       }
     }
     return null;
+  }
+
+  /** Returns whether an id is the beginning of one above the limit, which the daemon rejects and does not repeat whole. */
+  private static boolean isShortened(String returned, String id) {
+    return id.startsWith(returned) && id.getBytes(StandardCharsets.UTF_8).length > ENVELOPE_ID_BYTES_MAX;
   }
 
   /** Fills the gaps between rejected envelopes with the daemon's results. */
