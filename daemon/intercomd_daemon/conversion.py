@@ -32,7 +32,7 @@ _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 def to_seconds(value: Scalar) -> int | None:
-    """Convert a number, a text with a number, or ISO 8601 text to whole Unix seconds.
+    """Converts a number, a text with a number, or ISO 8601 text to whole Unix seconds.
 
     Returns None for what is not a time between the years 1 and 9999.
 
@@ -50,19 +50,19 @@ def to_seconds(value: Scalar) -> int | None:
 
 
 def rfc3339(seconds: int) -> str:
-    """Format Unix seconds of the years 1 to 9999 as RFC 3339, in UTC."""
+    """Formats Unix seconds of the years 1 to 9999 as RFC 3339, in UTC."""
     return (_EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 def to_boolean(value: Scalar) -> bool | None:
-    """Convert true, false, 1 and 0, also as text in any case with white space around it."""
+    """Converts true, false, 1 and 0, also as text in any case with white space around it."""
     if isinstance(value, str):
         return _TRUTH.get(value.strip().lower())
     return bool(value) if value in (0, 1) else None
 
 
 def to_number(value: Scalar) -> int | float | None:
-    """Convert a text with a decimal number, with white space around it or not, where a number holds all its digits."""
+    """Converts a text with a decimal number, with white space around it or not, where a number holds all its digits."""
     if isinstance(value, bool) or value is None:
         return None
     if not isinstance(value, str):

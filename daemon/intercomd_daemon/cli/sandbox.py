@@ -87,7 +87,7 @@ def _recorded(_context: click.Context, _parameter: click.Parameter, without: tup
 )
 @click.option("--calls", "show_calls", is_flag=True, help="Print each call.")
 @options.JSON
-def command(  # noqa: PLR0913, PLR0917 -- one for each option
+def command(  # noqa: PLR0913, PLR0917 - one for each option
     host: str,
     port: int,
     rate: int,
@@ -137,7 +137,7 @@ def command(  # noqa: PLR0913, PLR0917 -- one for each option
       lead-null          null in a lead's custom attributes: 200,
                          cleared; other: 400
       all                all of these
-    """  # noqa: D301 -- click reads the backspace
+    """  # noqa: D301 - click reads the backspace
     settings = SandboxSettings(app_id=app_id, access_token=access_token, rate_limit=rate, recorded=recorded)
     with suppress(KeyboardInterrupt):
         run_interruptible(_run(Sandbox(settings), host, port, faults, show_calls, as_json))

@@ -101,7 +101,7 @@ Body = TypeVar("Body")
 
 
 def decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
-    """Decode a body; refuse other fields and types, and malformed JSON, with 400 `parameter_invalid`, and record it."""
+    """Decodes a body; refuses other fields and types, and malformed JSON, with a recorded 400 `parameter_invalid`."""
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:

@@ -33,7 +33,7 @@ class ReceivedCall(Struct, gc=False):
     ended: float = 0.0
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 -- a body is whatever JSON holds
+    def json(self) -> Any:  # noqa: ANN401 - a body is whatever JSON holds
         """The decoded body; None if it is empty or not JSON."""
         try:
             return msgspec.json.decode(self.body) if self.body else None
@@ -46,7 +46,7 @@ class ReceivedCall(Struct, gc=False):
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the call as `/_sandbox/calls` shows it."""
+        """Returns the call as `/_sandbox/calls` shows it."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in {"body", "query_string"}}
         return shown | {"query": self.query, "json": self.json}
 
@@ -60,16 +60,16 @@ class Calls:
         self.count = 0
 
     def add(self, call: ReceivedCall) -> None:
-        """Record a call."""
+        """Records a call."""
         self.count += 1
         self._calls.append(call)
         if call.illegal:
             self._illegal.append(call)
 
     def all(self) -> list[ReceivedCall]:
-        """Return the recorded calls, oldest first."""
+        """Returns the recorded calls, oldest first."""
         return list(self._calls)
 
     def illegal(self) -> list[ReceivedCall]:
-        """Return the recorded calls that Intercom's description does not allow, oldest first."""
+        """Returns the recorded calls that Intercom's description does not allow, oldest first."""
         return list(self._illegal)

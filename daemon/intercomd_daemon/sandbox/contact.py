@@ -41,7 +41,7 @@ class Contact:
 
 
 def write_fields(contact: Contact, body: ContactBody) -> None:
-    """Write the fields that do not depend on other contacts; null clears, absent fields stay."""
+    """Writes the fields that do not depend on other contacts; null clears, absent fields stay."""
     for name in PLAIN_FIELDS:
         value = getattr(body, name)
         if value is not UNSET:
@@ -51,7 +51,7 @@ def write_fields(contact: Contact, body: ContactBody) -> None:
 
 
 def write_attributes(contact: Contact, values: dict[str, AttributeValue | None]) -> None:
-    """Write checked attribute values; None clears."""
+    """Writes checked attribute values; None clears."""
     for name, value in values.items():
         if value is None:
             contact.custom_attributes.pop(name, None)
@@ -60,7 +60,7 @@ def write_attributes(contact: Contact, values: dict[str, AttributeValue | None])
 
 
 def contact_json(contact: Contact, workspace_id: str, version: Version) -> dict[str, Any]:
-    """Return a contact as the responses to create, update, get and search contain it."""
+    """Returns a contact as the responses to create, update, get and search contain it."""
     return {
         "type": "contact",
         "id": contact.id,
@@ -85,7 +85,7 @@ def contact_json(contact: Contact, workspace_id: str, version: Version) -> dict[
 
 
 def contact_reference(contact: Contact, **more: bool) -> dict[str, Any]:
-    """Return the short form in the responses to archive, unarchive and delete."""
+    """Returns the short form in the responses to archive, unarchive and delete."""
     return {"type": "contact", "id": contact.id, "external_id": contact.external_id, **more}
 
 

@@ -43,7 +43,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def search(contacts: Iterable[Contact], body: SearchBody) -> tuple[list[Contact], int, int | None]:
-    """Return a page of matching contacts, the number that match, and the start of the next page, if any.
+    """Returns a page of matching contacts, the number that match, and the start of the next page, if any.
 
     Raises:
         Refused: 400, illegal, for a malformed query.
@@ -55,7 +55,7 @@ def search(contacts: Iterable[Contact], body: SearchBody) -> tuple[list[Contact]
 
 
 def check(query: SearchFilter, depth: int = 0) -> None:
-    """Refuse a query that Intercom's description does not allow.
+    """Refuses a query that Intercom's description does not allow.
 
     Raises:
         Refused: 400, illegal.
@@ -92,7 +92,7 @@ def _filters(query: SearchFilter) -> list[SearchFilter]:
         raise illegal(str(error), field="value") from None
 
 
-def _value(contact: Contact, field: str) -> Any:  # noqa: ANN401 -- a field's value is whatever JSON holds
+def _value(contact: Contact, field: str) -> Any:  # noqa: ANN401 - a field's value is whatever JSON holds
     if field.startswith("custom_attributes."):
         return contact.custom_attributes.get(field.removeprefix("custom_attributes."))
     return getattr(contact, field)

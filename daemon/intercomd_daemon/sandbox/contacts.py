@@ -14,7 +14,7 @@ from intercomd_daemon.sandbox.recorded import ALL, Recorded
 
 
 def user_not_found() -> ErrorResponse:
-    """Return the refusal for an unknown contact: "404 `not_found` `User Not Found`"."""
+    """Returns the refusal for an unknown contact: "404 `not_found` `User Not Found`"."""
     return ErrorResponse(404, "not_found", "User Not Found")
 
 
@@ -37,11 +37,11 @@ class Contacts:
         self._merged_external_ids: dict[str, str] = {}
 
     def all(self) -> list[Contact]:
-        """Return every contact that is not deleted or merged, archived and blocked ones too, oldest first."""
+        """Returns every contact that is not deleted or merged, archived and blocked ones too, oldest first."""
         return list(self._by_id.values())
 
     def create(self, body: ContactBody, attributes: dict[str, AttributeValue | None], now: float) -> Contact:
-        """Create strictly: "never updates"; 409 where the contact exists. A lead is never unique.
+        """Creates strictly: "never updates"; 409 where the contact exists. A lead is never unique.
 
         Raises:
             Refused: 409 `conflict` or `not_restorable`; illegal without email, external_id and role.
@@ -60,7 +60,7 @@ class Contacts:
         return contact
 
     def put(self, contact: Contact) -> Contact:
-        """Add a contact without any check; a lead's external_id is replaced."""
+        """Adds a contact without any check; a lead's external_id is replaced."""
         if contact.role == "lead":
             # "A lead's `external_id` is ignored and replaced".
             contact.external_id = f"{contact.id[:8]}-0000-4000-8000-{contact.id[12:]}"
@@ -70,14 +70,14 @@ class Contacts:
         return contact
 
     def new_id(self) -> str:
-        """Return the next id, 24 hex digits."""
+        """Returns the next id, 24 hex digits."""
         self._made += 1
         return f"{self._id_prefix}{self._made:06x}"
 
     def update(
         self, contact_id: str, body: ContactBody, attributes: dict[str, AttributeValue | None], now: float
     ) -> Contact:
-        """Update in part, by Intercom's own id.
+        """Updates in part, by Intercom's own id.
 
         Raises:
             Refused: 404 or 410 if no contact that can be updated has the id; 409 when "the new email or external_id
@@ -111,7 +111,7 @@ class Contacts:
         return contact
 
     def get(self, contact_id: str) -> Contact:
-        """Return an active contact by its id.
+        """Returns an active contact by its id.
 
         Raises:
             Refused: 410 `contact_merged` for one that was merged, 404 for every other that is not active.
@@ -122,40 +122,40 @@ class Contacts:
         raise self._gone(self._merged_ids.get(contact_id))
 
     def get_to_update(self, contact_id: str) -> Contact:
-        """Return a contact that can be updated: active, or archived as recorded; refuse like `get`."""
+        """Returns a contact that can be updated: active, or archived as recorded; refuses like `get`."""
         contact = self._by_id.get(contact_id)
         if contact is not None and contact.state == "archived" and Recorded.ARCHIVED_UPDATE in self._recorded:
             return contact
         return self.get(contact_id)
 
     def get_in_any_state(self, contact_id: str) -> Contact:
-        """Return a contact by its id, archived or blocked ones too; refuse like `get`."""
+        """Returns a contact by its id, archived or blocked ones too; refuses like `get`."""
         contact = self._by_id.get(contact_id)
         if contact is None:
             raise self._gone(self._merged_ids.get(contact_id))
         return contact
 
     def find_user(self, external_id: str) -> Contact:
-        """Return the active user with that external_id: "users only, not leads; 404 unknown; 410 `contact_merged`"."""
+        """Returns the active user with that external_id: "users only, not leads; 404 unknown; 410 `contact_merged`"."""
         contact = self._users_by_external_id.get(external_id)
         if contact is not None and contact.state == "active":
             return contact
         raise self._gone(self._merged_external_ids.get(external_id))
 
     def users_with_email(self, email: str) -> list[Contact]:
-        """Return every active user with that email; "Emails are lower-cased by Intercom"."""
+        """Returns every active user with that email; "Emails are lower-cased by Intercom"."""
         found = self._users_by_email.get(email.lower(), {})
         return [contact for contact in found.values() if contact.state == "active"]
 
     def delete(self, contact_id: str) -> Contact:
-        """Delete a contact permanently, "by Intercom's id"."""
+        """Deletes a contact permanently, "by Intercom's id"."""
         contact = self.get_in_any_state(contact_id)
         del self._by_id[contact_id]
         self._unindex(contact)
         return contact
 
     def merge(self, from_id: str, into_id: str, now: float) -> Contact:
-        """Merge one contact into another, regardless of their roles; the old ids then refer to the other."""
+        """Merges one contact into another, regardless of their roles; the old ids then refer to the other."""
         into = self.get(into_id)
         source = self.delete(from_id)
         self._merged_ids[source.id] = into.id
@@ -203,7 +203,7 @@ class Contacts:
             raise self._conflict(rivals)
 
     def _is_rival(self, holder: Contact, own: Contact | None) -> bool:
-        """Return whether the holder of an identity keeps it from `own`, the contact to update, or a new one."""
+        """Returns whether the holder of an identity keeps it from `own`, the contact to update, or a new one."""
         if own is not None and holder.state in {"archived", "deleted"}:
             # Recorded: "`PUT` of external id and email of an archived user: 200".
             return holder is not own and Recorded.ARCHIVED_UPDATE not in self._recorded

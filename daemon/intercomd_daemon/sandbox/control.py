@@ -30,7 +30,7 @@ class Controlled(Protocol):
     record: Calls
 
     def reset(self) -> None:
-        """Reset everything but the settings."""
+        """Resets everything but the settings."""
 
 
 class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class FaultsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def answer_control(sandbox: Controlled, request: ReceivedRequest) -> HttpResponse:
-    """HttpResponse a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
+    """Answers a request below `/_sandbox/`: 404 for an unknown path, 400 for a malformed body."""
     perform = CONTROLS.get(f"{request.method} {request.path.removeprefix(PREFIX)}")
     if perform is None:
         return HttpResponse(404, error_body("", "not_found", f"There is no {request.method} {request.path}"))

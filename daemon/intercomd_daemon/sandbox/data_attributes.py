@@ -65,18 +65,18 @@ class Attributes:
             self.put(attribute)
 
     def all(self) -> list[CustomAttribute]:
-        """Return every custom attribute, archived ones too, in the order of creation."""
+        """Returns every custom attribute, archived ones too, in the order of creation."""
         return list(self._custom.values())
 
     def put(self, attribute: CustomAttribute) -> CustomAttribute:
-        """Add an attribute, or replace the one of the same model and name, without any check."""
+        """Adds an attribute, or replaces the one of the same model and name, without any check."""
         key = (attribute.model, attribute.name)
         self._numbers.setdefault(key, len(self._numbers) + 1)
         self._custom[key] = attribute
         return attribute
 
     def create(self, body: AttributeBody) -> dict[str, Any]:
-        """Create a custom attribute.
+        """Creates a custom attribute.
 
         Raises:
             Refused: "every refusal is 400 `parameter_invalid`"; at the limit the code is `custom_data_limit_reached`.
@@ -109,7 +109,7 @@ class Attributes:
         )
 
     def list_json(self, model: str | None, *, include_archived: bool) -> dict[str, Any]:
-        """Return the list of `GET /data_attributes`, of all models if `model` is None."""
+        """Returns the list of `GET /data_attributes`, of all models if `model` is None."""
         data = [_standard_json(*standard) for standard in STANDARD] if model in {None, "contact"} else []
         data += [
             self._json(attribute)
@@ -119,7 +119,7 @@ class Attributes:
         return {"type": "list", "data": data}
 
     def check(self, values: Mapping[str, Value], role: str) -> dict[str, AttributeValue | None]:
-        """Check the values of a write to a contact of that role, and return those to store; None clears.
+        """Checks the values of a write to a contact of that role, and returns those to store; None clears.
 
         Raises:
             Refused: 400 `parameter_invalid`, which names the attribute by default; "the whole request is refused".

@@ -62,7 +62,7 @@ ROUTES: Mapping[str, Methods] = {
 
 
 def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now: float) -> HttpResponse:
-    """Perform a request and answer it. Every answer has a request id and, once admitted, version and budget."""
+    """Performs a request and answers it. Every answer has a request id and, once admitted, version and budget."""
     headers: Headers = (("x-request-id", request_id),)
     try:
         version = _admit(workspace, request)
@@ -77,14 +77,14 @@ def answer(workspace: Workspace, request: ReceivedRequest, request_id: str, now:
 
 
 def faulty_headers(workspace: Workspace, request: ReceivedRequest, request_id: str, status: int, now: float) -> Headers:
-    """Return the headers of a fault's answer. The call counts to the budget, and a 429 uses it up."""
+    """Returns the headers of a fault's answer. The call counts to the budget, and a 429 uses it up."""
     rate = workspace.rate.exceeded(now) if status == 429 else workspace.rate.take(now)
     version = request.headers.get("Intercom-Version", workspace.settings.version_default)
     return (("x-request-id", request_id), ("intercom-version", version), *rate_headers(workspace, rate))
 
 
 def rate_headers(workspace: Workspace, rate: Rate) -> Headers:
-    """Return the three headers: calls allowed, calls left, and the reset in Unix seconds."""
+    """Returns the three headers: calls allowed, calls left, and the reset in Unix seconds."""
     if not workspace.settings.rate_headers:
         return ()  # "They may be absent."
     return (
@@ -139,7 +139,7 @@ def _perform(
 
 
 def find_route(path: str, version: Version) -> tuple[Methods, str]:
-    """Return the methods of a path, none for an unknown one, and the decoded variable part of the path."""
+    """Returns the methods of a path, none for an unknown one, and the decoded variable part of the path."""
     if path in ROUTES:
         return ROUTES[path], ""
     segments = path.split("/")

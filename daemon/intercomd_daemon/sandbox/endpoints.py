@@ -144,7 +144,7 @@ def track_event(workspace: Workspace, request: Admitted) -> HttpResponse:
     return HttpResponse(202)
 
 
-def identify(workspace: Workspace, request: Admitted) -> HttpResponse:  # noqa: ARG001 -- every endpoint takes the request
+def identify(workspace: Workspace, request: Admitted) -> HttpResponse:  # noqa: ARG001 - every endpoint takes the request
     """`GET /me`: `{type:"admin", id, email, app:{id_code, name, region, …}}`; "`app` may be null"."""
     settings = workspace.settings
     app = {

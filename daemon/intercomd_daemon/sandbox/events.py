@@ -38,12 +38,12 @@ class Event(Struct, frozen=True, gc=False):
 
 
 def fold(name: str) -> str:
-    """Normalize a name for comparison: "Names are case-insensitive; `.` and `$` become `-`"."""
+    """Normalizes a name for comparison: "Names are case-insensitive; `.` and `$` become `-`"."""
     return name.translate(_FOLD).lower()
 
 
 def check(body: EventBody) -> None:
-    """Refuse what no workspace accepts: other than exactly one identifier, or metadata that is not flat.
+    """Refuses what no workspace accepts: other than exactly one identifier, or metadata that is not flat.
 
     Raises:
         Refused: 400, illegal.
@@ -92,19 +92,19 @@ class Events:
         self.repeated = 0
 
     def all(self) -> list[Event]:
-        """Return the recorded events, oldest first, without repeats."""
+        """Returns the recorded events, oldest first, without repeats."""
         return list(self._events)
 
     def repeats(self) -> list[Event]:
-        """Return the recorded repeats, which are answered like other events, oldest first."""
+        """Returns the recorded repeats, which are answered like other events, oldest first."""
         return list(self._repeats)
 
     def names(self) -> list[str]:
-        """Return the active event names, normalized, in the order of their first use."""
+        """Returns the active event names, normalized, in the order of their first use."""
         return list(self._names)
 
     def track(self, body: EventBody, contact: Contact, request_id: str, now: float) -> bool:
-        """Record a checked event; return False for a repeat: "workspace + contact's external id + name + created_at".
+        """Records a checked event; returns False for a repeat: "workspace + contact's external id + name + created_at".
 
         "For contacts without an external id the key is unclear": here it is the contact's id.
 

@@ -22,7 +22,7 @@ class FaultSyntaxError(ValueError):
 
 
 def parse_fault(text: str) -> Fault:
-    """Parse a fault.
+    """Parses a fault.
 
     Raises:
         FaultSyntaxError: the text is malformed.

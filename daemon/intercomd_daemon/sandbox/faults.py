@@ -98,7 +98,7 @@ class Fault:
         return self.status is None and self.action not in UNTAKEN
 
     def __str__(self) -> str:
-        """Return the text that marks the calls that it hit."""
+        """Returns the text that marks the calls that it hit."""
         words = [str(self.status) if self.status else "", "" if self.action is Action.ANSWER else self.action.value]
         words.append(f"delay={self.delay_seconds:g}s" if self.delay_seconds else "")
         return " ".join(word for word in words if word) or "changed"
@@ -121,17 +121,17 @@ class Faults:
         self.counts: list[FaultCount] = []
 
     def add(self, fault: Fault) -> FaultCount:
-        """Add a fault; the returned object counts its hits."""
+        """Adds a fault; the returned object counts its hits."""
         count = FaultCount(fault)
         self.counts.append(count)
         return count
 
     def clear(self) -> None:
-        """Remove all faults."""
+        """Removes all faults."""
         self.counts.clear()
 
     def pick(self, method: str, path: str, body: bytes = b"") -> Fault | None:
-        """Return the first fault that hits this call, with the delays of those before it; None if no fault does."""
+        """Returns the first fault that hits this call, with the delays of those before it; None if no fault does."""
         delay_seconds = 0.0
         for count in self.counts:
             if not self._hits(count, method, path, body):
@@ -157,7 +157,7 @@ class Faults:
 
 
 def fault_answer(fault: Fault, request_id: str, rate_message: str) -> HttpResponse:
-    """Return the answer of a fault with a status; status 0 leaves the call unanswered."""
+    """Returns the answer of a fault with a status; status 0 leaves the call unanswered."""
     if fault.status is None:
         return HttpResponse(0)
     code, message = CODES.get(fault.status, ("server_error", "A fault of the sandbox fails the call"))
@@ -190,7 +190,7 @@ _HEADERS: Mapping[Action, Headers] = {
 
 
 def corrupt_answer(fault: Fault, answer: HttpResponse) -> HttpResponse:
-    """Change body and headers of an answer as the fault demands."""
+    """Changes body and headers of an answer as the fault demands."""
     body = answer.body if fault.body is None else fault.body.encode()
     if fault.action is Action.HUGE:
         body = b'{"type":"' + b"x" * fault.huge_bytes + b'"}'

@@ -45,17 +45,17 @@ class ErrorResponse(Exception):
 
 
 def invalid(message: str, *, field: str = "") -> ErrorResponse:
-    """Return a refusal that depends on the workspace: 400 `parameter_invalid`."""
+    """Returns a refusal that depends on the workspace: 400 `parameter_invalid`."""
     return ErrorResponse(400, "parameter_invalid", message, field=field)
 
 
 def illegal(message: str, *, field: str = "", code: str = "parameter_invalid", status: int = 400) -> ErrorResponse:
-    """Return a refusal of what Intercom's description never allows: a bug in the client."""
+    """Returns a refusal of what Intercom's description never allows: a bug in the client."""
     return ErrorResponse(status, code, message, field=field, illegal=True)
 
 
 def error_body(request_id: str, code: str, message: str, field: str = "") -> bytes:
-    """Return the body of an error: `{"type":"error.list","request_id":…,"errors":[{"code","message"?,"field"?}]}`."""
+    """Returns the body of an error: `{"type":"error.list","request_id":…,"errors":[{"code","message"?,"field"?}]}`."""
     error = {"code": code, "message": message}
     if field:
         error["field"] = field
@@ -63,5 +63,5 @@ def error_body(request_id: str, code: str, message: str, field: str = "") -> byt
 
 
 def json_answer(value: object, status: int = 200) -> HttpResponse:
-    """Return an answer with a JSON value."""
+    """Returns an answer with a JSON value."""
     return HttpResponse(status, msgspec.json.encode(value))

@@ -43,7 +43,7 @@ class RateWindows:
         self._used = 0
 
     def take(self, now: float) -> Rate:
-        """Count a call at `now` (Unix seconds) if the budget allows it."""
+        """Counts a call at `now` (Unix seconds) if the budget allows it."""
         end = self._enter(now)
         before = self._used
         limited = before >= self._limit and not self._unlimited
@@ -52,12 +52,12 @@ class RateWindows:
         return self._rate(end, before if self._remaining_before else self._used, limited=limited)
 
     def spend(self, calls: int, now: float) -> None:
-        """Use up calls of the current window, as other apps of the workspace do."""
+        """Uses up calls of the current window, as other apps of the workspace do."""
         self._enter(now)
         self._used += calls
 
     def exceeded(self, now: float) -> Rate:
-        """Return the budget of a refused call: nothing left until the window ends."""
+        """Returns the budget of a refused call: nothing left until the window ends."""
         end = self._enter(now)
         return self._rate(end, self._limit, limited=True)
 

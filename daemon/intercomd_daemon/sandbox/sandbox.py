@@ -43,9 +43,9 @@ class Sandbox:
         self.reset()
 
     def reset(self) -> None:
-        """Drop contacts, attributes, events, calls and faults; settings and open connections stay."""
+        """Drops contacts, attributes, events, calls and faults; settings and open connections stay."""
         settings = self.settings
-        self._random = random.Random(settings.seed)  # noqa: S311 -- chance for faults, and nothing to guess
+        self._random = random.Random(settings.seed)  # noqa: S311 - chance for faults, and nothing to guess
         self.workspace = Workspace(settings)
         self.faults = Faults(self._random.random)
         self.record = Calls(calls_max=settings.calls_max, illegal_max=settings.illegal_requests_max)
@@ -60,7 +60,7 @@ class Sandbox:
         await self.stop()
 
     async def start(self, host: str | None = None, port: int | None = None) -> None:
-        """Listen; after a stop at the same address, with the same state, unless another is given.
+        """Listens; after a stop at the same address, with the same state, unless another is given.
 
         Raises:
             OSError: the address is in use or not local.
@@ -69,7 +69,7 @@ class Sandbox:
         self.port = await self._server.start(self.host, self.port if port is None else port)
 
     async def stop(self) -> None:
-        """Stop listening and abort every connection, as in an outage; the state stays."""
+        """Stops listening and aborts every connection, as in an outage; the state stays."""
         await self._server.stop()
 
     @property
@@ -109,7 +109,7 @@ class Sandbox:
         return self.workspace.attributes.all()
 
     def fault(self, fault: Fault | str) -> FaultCount:
-        """Add a fault, given as an object or as text; `hit` of the result counts its hits.
+        """Adds a fault, given as an object or as text; `hit` of the result counts its hits.
 
         Raises:
             FaultSyntaxError: the text is malformed.
@@ -186,9 +186,9 @@ class Sandbox:
         try:
             if predicate(self):
                 future.set_result(None)
-        except Exception as error:  # noqa: BLE001 -- raised where the predicate was passed in
+        except Exception as error:  # noqa: BLE001 - raised where the predicate was passed in
             future.set_exception(error)
 
 
 def _nothing() -> None:
-    """Ignore the end of an exchange that is not recorded."""
+    """Ignores the end of an exchange that is not recorded."""

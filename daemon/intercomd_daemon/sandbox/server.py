@@ -52,7 +52,7 @@ class Server:
         return self._listener is not None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port; 0 requests any free one.
+        """Listens, and returns the port; 0 requests any free one.
 
         Raises:
             OSError: the address is in use or not local.
@@ -67,7 +67,7 @@ class Server:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stops listening and cuts every connection."""
         listener, connections = self._listener, self._connections
         if listener is None or connections is None:
             return

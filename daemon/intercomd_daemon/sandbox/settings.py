@@ -35,7 +35,7 @@ class SandboxSettings:
     recorded: frozenset[Recorded] = ALL
     """The recorded answers to play; instead of each other one, what Intercom's description or another report says."""
 
-    access_token: str = "sandbox-token"  # noqa: S105 -- it opens nothing but the sandbox
+    access_token: str = "sandbox-token"  # noqa: S105 - it opens nothing but the sandbox
     app_id: str = "sandbox"
     workspace_name: str = "Sandbox"
     region: Literal["us", "eu", "au"] = "us"

@@ -48,38 +48,38 @@ class Workspace:
         email: str | None = None,
         *,
         created_at: int = 1_700_000_000,
-        **fields: Any,  # noqa: ANN401 -- the fields of Contact
+        **fields: Any,  # noqa: ANN401 - the fields of Contact
     ) -> Contact:
-        """Add a user, even with the email of another one. Search finds it at once."""
+        """Adds a user, even with the email of another one. Search finds it at once."""
         email = email.lower() if email else None
         contact = Contact(self.contacts.new_id(), "user", created_at, external_id=external_id, email=email, **fields)
         return self.contacts.put(contact)
 
     def add_lead(self, email: str | None = None, *, created_at: int = 1_700_000_000) -> Contact:
-        """Add a lead; its external_id is generated, as Intercom does."""
+        """Adds a lead; its external_id is generated, as Intercom does."""
         email = email.lower() if email else None
         return self.contacts.put(Contact(self.contacts.new_id(), "lead", created_at, email=email))
 
     def archive(self, contact_id: str) -> Contact:
-        """Archive a contact: "soft delete"."""
+        """Archives a contact: "soft delete"."""
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "archived"
         return contact
 
     def unarchive(self, contact_id: str) -> Contact:
-        """Restore a contact with all its data."""
+        """Restores a contact with all its data."""
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "active"
         return contact
 
     def block(self, contact_id: str) -> Contact:
-        """Block a contact: calls do not find it, and it cannot be created again."""
+        """Blocks a contact: calls do not find it, and it cannot be created again."""
         contact = self.contacts.get_in_any_state(contact_id)
         contact.state = "blocked"
         return contact
 
     def delete(self, contact_id: str, now: float = 1_700_000_000) -> Contact:
-        """Delete a contact permanently, or mark it for deletion, as the settings say."""
+        """Deletes a contact permanently, or marks it for deletion, as the settings say."""
         if Recorded.DELETED_MARKED not in self.settings.recorded:
             return self.contacts.delete(contact_id)
         contact = self.contacts.get_in_any_state(contact_id)
@@ -88,7 +88,7 @@ class Workspace:
         return contact
 
     def merge(self, from_id: str, into_id: str, now: float = 1_700_000_000) -> Contact:
-        """Merge one contact into another, regardless of their roles; the ids of the first then return 410."""
+        """Merges one contact into another, regardless of their roles; the ids of the first then return 410."""
         return self.contacts.merge(from_id, into_id, now)
 
     def add_attribute(
@@ -106,5 +106,5 @@ class Workspace:
         )
 
     def set_access_token(self, *access_tokens: str) -> None:
-        """Set the valid tokens; with none, every call gets a 401."""
+        """Sets the valid tokens; with none, every call gets a 401."""
         self.access_tokens = set(access_tokens)
