@@ -96,7 +96,7 @@ const (
 	OutcomeType_OUTCOME_TYPE_DISCARDED OutcomeType = 5
 	// It was erased together with its user.
 	OutcomeType_OUTCOME_TYPE_ERASED OutcomeType = 6
-	// An upstream daemon accepted it; its outcome is there.
+	// The agent's gateway accepted it; the outcome of its delivery is there.
 	OutcomeType_OUTCOME_TYPE_FORWARDED OutcomeType = 7
 )
 
@@ -165,7 +165,7 @@ type Outcome struct {
 	// Its user.
 	Identity *Identity `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
 	// The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-	// made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+	// made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
 	Type OutcomeType `protobuf:"varint,5,opt,name=type,proto3,enum=intercomd.v1.OutcomeType" json:"type,omitempty"`
 	// The reason, where the type alone does not give it: stable, UPPER_SNAKE, such as CONTACT_NOT_FOUND. Empty otherwise.
 	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -179,9 +179,9 @@ type Outcome struct {
 	Adjustments []*Adjustment `protobuf:"bytes,10,rep,name=adjustments,proto3" json:"adjustments,omitempty"`
 	// The number of the replay: 0 for the envelope as accepted, 1 for its first replay.
 	Replay int32 `protobuf:"varint,11,opt,name=replay,proto3" json:"replay,omitempty"`
-	// Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+	// Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
 	Violations []*Violation `protobuf:"bytes,12,rep,name=violations,proto3" json:"violations,omitempty"`
-	// The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+	// The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
 	ForwardedTo string `protobuf:"bytes,13,opt,name=forwarded_to,json=forwardedTo,proto3" json:"forwarded_to,omitempty"`
 	// The caller that published it, by its name in the settings. Empty: no credential was needed.
 	Caller        string `protobuf:"bytes,14,opt,name=caller,proto3" json:"caller,omitempty"`

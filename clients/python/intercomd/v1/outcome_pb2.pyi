@@ -70,7 +70,7 @@ class _OutcomeTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeTy
     OUTCOME_TYPE_ERASED: _OutcomeType.ValueType  # 6
     """It was erased together with its user."""
     OUTCOME_TYPE_FORWARDED: _OutcomeType.ValueType  # 7
-    """An upstream daemon accepted it; its outcome is there."""
+    """The agent's gateway accepted it; the outcome of its delivery is there."""
 
 class OutcomeType(_OutcomeType, metaclass=_OutcomeTypeEnumTypeWrapper):
     """The result of an envelope or of one of its calls."""
@@ -92,7 +92,7 @@ OUTCOME_TYPE_DISCARDED: OutcomeType.ValueType  # 5
 OUTCOME_TYPE_ERASED: OutcomeType.ValueType  # 6
 """It was erased together with its user."""
 OUTCOME_TYPE_FORWARDED: OutcomeType.ValueType  # 7
-"""An upstream daemon accepted it; its outcome is there."""
+"""The agent's gateway accepted it; the outcome of its delivery is there."""
 Global___OutcomeType: _TypeAlias = OutcomeType  # noqa: Y015
 
 @_typing.final
@@ -127,14 +127,14 @@ class Outcome(_message.Message):
     """The name of its connection."""
     type: Global___OutcomeType.ValueType
     """The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-    made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+    made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
     """
     reason: _builtins.str
     """The reason, where the type alone does not give it: stable, UPPER_SNAKE, such as CONTACT_NOT_FOUND. Empty otherwise."""
     replay: _builtins.int
     """The number of the replay: 0 for the envelope as accepted, 1 for its first replay."""
     forwarded_to: _builtins.str
-    """The upstream daemon that accepted it. Empty unless `type` is FORWARDED."""
+    """The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED."""
     caller: _builtins.str
     """The caller that published it, by its name in the settings. Empty: no credential was needed."""
     @_builtins.property
@@ -159,7 +159,7 @@ class Outcome(_message.Message):
 
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[_ingest_pb2.Violation]:
-        """Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom."""
+        """Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom."""
 
     def __init__(
         self,

@@ -1107,7 +1107,7 @@ pub struct Outcome {
     #[prost(message, optional, tag = "4")]
     pub identity: ::core::option::Option<Identity>,
     /// The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-    /// made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+    /// made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
     #[prost(enumeration = "OutcomeType", tag = "5")]
     pub r#type: i32,
     /// The reason, where the type alone does not give it: stable, UPPER_SNAKE, such as CONTACT_NOT_FOUND. Empty otherwise.
@@ -1128,10 +1128,10 @@ pub struct Outcome {
     /// The number of the replay: 0 for the envelope as accepted, 1 for its first replay.
     #[prost(int32, tag = "11")]
     pub replay: i32,
-    /// Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+    /// Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
     #[prost(message, repeated, tag = "12")]
     pub violations: ::prost::alloc::vec::Vec<Violation>,
-    /// The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+    /// The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
     #[prost(string, tag = "13")]
     pub forwarded_to: ::prost::alloc::string::String,
     /// The caller that published it, by its name in the settings. Empty: no credential was needed.
@@ -1236,7 +1236,7 @@ pub enum OutcomeType {
     Discarded = 5,
     /// It was erased together with its user.
     Erased = 6,
-    /// An upstream daemon accepted it; its outcome is there.
+    /// The agent's gateway accepted it; the outcome of its delivery is there.
     Forwarded = 7,
 }
 impl OutcomeType {

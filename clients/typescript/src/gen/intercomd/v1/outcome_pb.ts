@@ -60,7 +60,7 @@ export type Outcome = Message<"intercomd.v1.Outcome"> & {
 
   /**
    * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
    *
    * @generated from field: intercomd.v1.OutcomeType type = 5;
    */
@@ -109,14 +109,14 @@ export type Outcome = Message<"intercomd.v1.Outcome"> & {
   replay: number;
 
   /**
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    *
    * @generated from field: repeated intercomd.v1.Violation violations = 12;
    */
   violations: Violation[];
 
   /**
-   * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+   * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
    *
    * @generated from field: string forwarded_to = 13;
    */
@@ -342,7 +342,7 @@ export enum OutcomeType {
   ERASED = 6,
 
   /**
-   * An upstream daemon accepted it; its outcome is there.
+   * The agent's gateway accepted it; the outcome of its delivery is there.
    *
    * @generated from enum value: OUTCOME_TYPE_FORWARDED = 7;
    */

@@ -216,7 +216,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
    * </pre>
    *
    * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -228,7 +228,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
    * </pre>
    *
    * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -504,7 +504,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<io.github.intercomd.v1.Violation> violations_;
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -515,7 +515,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -527,7 +527,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -549,7 +549,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -565,7 +565,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object forwardedTo_ = "";
   /**
    * <pre>
-   * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+   * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
    * </pre>
    *
    * <code>string forwarded_to = 13;</code>
@@ -586,7 +586,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+   * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
    * </pre>
    *
    * <code>string forwarded_to = 13;</code>
@@ -1861,7 +1861,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
      * </pre>
      *
      * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -1873,7 +1873,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
      * </pre>
      *
      * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -1889,7 +1889,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
      * </pre>
      *
      * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -1903,7 +1903,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
      * </pre>
      *
      * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -1921,7 +1921,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+     * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
      * </pre>
      *
      * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -3022,7 +3022,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3036,7 +3036,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3050,7 +3050,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3064,7 +3064,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3085,7 +3085,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3103,7 +3103,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3123,7 +3123,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3144,7 +3144,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3162,7 +3162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3180,7 +3180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3199,7 +3199,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3216,7 +3216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3233,7 +3233,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3244,7 +3244,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3258,7 +3258,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3273,7 +3273,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3284,7 +3284,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3296,7 +3296,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+     * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
      * </pre>
      *
      * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -3323,7 +3323,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object forwardedTo_ = "";
     /**
      * <pre>
-     * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+     * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
      * </pre>
      *
      * <code>string forwarded_to = 13;</code>
@@ -3343,7 +3343,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+     * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
      * </pre>
      *
      * <code>string forwarded_to = 13;</code>
@@ -3364,7 +3364,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+     * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
      * </pre>
      *
      * <code>string forwarded_to = 13;</code>
@@ -3381,7 +3381,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+     * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
      * </pre>
      *
      * <code>string forwarded_to = 13;</code>
@@ -3395,7 +3395,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+     * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
      * </pre>
      *
      * <code>string forwarded_to = 13;</code>

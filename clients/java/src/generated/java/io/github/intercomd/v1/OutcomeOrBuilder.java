@@ -91,7 +91,7 @@ public interface OutcomeOrBuilder extends
   /**
    * <pre>
    * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
    * </pre>
    *
    * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -101,7 +101,7 @@ public interface OutcomeOrBuilder extends
   /**
    * <pre>
    * The type: DEAD_LETTERED if Intercom refused one of its calls or an operator gave it up, else DELIVERED if a call was
-   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon delivers to an upstream daemon.
+   * made, else UNCHANGED or SKIPPED. FORWARDED if the daemon is an agent and its gateway accepted the envelope.
    * </pre>
    *
    * <code>.intercomd.v1.OutcomeType type = 5;</code>
@@ -283,7 +283,7 @@ public interface OutcomeOrBuilder extends
 
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -292,7 +292,7 @@ public interface OutcomeOrBuilder extends
       getViolationsList();
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -300,7 +300,7 @@ public interface OutcomeOrBuilder extends
   io.github.intercomd.v1.Violation getViolations(int index);
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -308,7 +308,7 @@ public interface OutcomeOrBuilder extends
   int getViolationsCount();
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -317,7 +317,7 @@ public interface OutcomeOrBuilder extends
       getViolationsOrBuilderList();
   /**
    * <pre>
-   * Why an upstream daemon rejected or skipped it. Empty if calls went to Intercom.
+   * Why an agent's gateway rejected or skipped it. Empty if calls went to Intercom.
    * </pre>
    *
    * <code>repeated .intercomd.v1.Violation violations = 12;</code>
@@ -327,7 +327,7 @@ public interface OutcomeOrBuilder extends
 
   /**
    * <pre>
-   * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+   * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
    * </pre>
    *
    * <code>string forwarded_to = 13;</code>
@@ -336,7 +336,7 @@ public interface OutcomeOrBuilder extends
   java.lang.String getForwardedTo();
   /**
    * <pre>
-   * The upstream daemon that accepted it. Empty unless `type` is FORWARDED.
+   * The id of the gateway's spool that accepted it. Empty unless `type` is FORWARDED.
    * </pre>
    *
    * <code>string forwarded_to = 13;</code>

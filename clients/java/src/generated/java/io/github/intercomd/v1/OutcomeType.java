@@ -74,7 +74,7 @@ public enum OutcomeType
   OUTCOME_TYPE_ERASED(6),
   /**
    * <pre>
-   * An upstream daemon accepted it; its outcome is there.
+   * The agent's gateway accepted it; the outcome of its delivery is there.
    * </pre>
    *
    * <code>OUTCOME_TYPE_FORWARDED = 7;</code>
@@ -151,7 +151,7 @@ public enum OutcomeType
   public static final int OUTCOME_TYPE_ERASED_VALUE = 6;
   /**
    * <pre>
-   * An upstream daemon accepted it; its outcome is there.
+   * The agent's gateway accepted it; the outcome of its delivery is there.
    * </pre>
    *
    * <code>OUTCOME_TYPE_FORWARDED = 7;</code>
