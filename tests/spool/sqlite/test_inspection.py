@@ -11,7 +11,7 @@ from intercomd_daemon.spool.quota import SETTLING_BYTES
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import SqliteSettings, open_spool, schema
 from intercomd_daemon.spool.sqlite.database import open_database
-from intercomd_daemon.spool.sqlite.inspection import inspect
+from intercomd_daemon.spool.sqlite.inspection import foreign_problem, inspect
 
 
 def settings(path: Path) -> SpoolSettings:
@@ -88,7 +88,7 @@ def test_file_of_another_program_is_reported_as_a_start_reports_it(tmp_path: Pat
     assert problem == f"{path} is another program's file; set spool.url to another file"
     with pytest.raises(SpoolUnusable) as raised:
         open_database(str(path), 0.0)
-    assert str(raised.value) == problem
+    assert str(raised.value) == foreign_problem(str(path)) == problem
     assert path.read_bytes() == before
 
 

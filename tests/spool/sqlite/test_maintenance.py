@@ -1,7 +1,9 @@
 """The commands that use it are in `tests/cli/test_spool.py`."""
 
 import asyncio
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,26 @@ def test_lost_content_shows_at_the_lock(maintenance: SqliteMaintenance, tmp_path
     path.touch()
     with maintenance.lock(str(path)) as spool:
         assert "empty file" in spool.damages[0].reason
+
+
+@pytest.mark.parametrize("kind", ["text", "database", "pipe", "device"])
+def test_nothing_is_created_beside_what_is_not_a_spool(
+    maintenance: SqliteMaintenance, tmp_path: Path, kind: str
+) -> None:
+    """A lock of this name can stop another program, as /etc/passwd.lock does."""
+    path = tmp_path / "other"
+    if kind == "text":
+        path.write_text("root:x:0:0\n" * 1_000)
+    elif kind == "database":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE things (name)")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    expected = "another program's file|Is a device, a pipe or a socket"
+    with pytest.raises(SpoolUnusable, match=expected):
+        maintenance.lock(str(path)).__enter__()
+    with pytest.raises(SpoolUnusable, match=expected):
+        asyncio.run(opened(path))
+    assert list(tmp_path.glob("*")) == [path]

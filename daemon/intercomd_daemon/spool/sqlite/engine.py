@@ -46,7 +46,7 @@ from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.chunk import collect
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
-from intercomd_daemon.spool.sqlite.inspection import type_problem
+from intercomd_daemon.spool.sqlite.inspection import foreign_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.search import find_waiting
 from intercomd_daemon.spool.sqlite.settings import SqliteSettings
@@ -379,7 +379,7 @@ async def open_spool(
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
     # Opening a pipe would wait for ever, and what is written to a device is lost.
-    if problem := type_problem(settings.path):
+    if problem := foreign_problem(settings.path):
         raise SpoolUnusable(problem)
     lock = await hold(settings.path, settings.lock_wait_seconds, on_wait)
     loop = asyncio.get_running_loop()

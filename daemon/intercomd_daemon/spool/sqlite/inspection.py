@@ -10,7 +10,9 @@ from intercomd_daemon.spool.quota import reserved
 from intercomd_daemon.spool.settings import SpoolSettings
 from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.admission import read_space
+from intercomd_daemon.spool.sqlite.database import usable
 from intercomd_daemon.spool.sqlite.file import header
+from intercomd_daemon.spool.sqlite.file.replacement import WAL
 from intercomd_daemon.spool.sqlite.lock import lock_path, name_of_holder
 
 
@@ -39,6 +41,17 @@ def type_problem(path: str) -> str:
         return ""
     kind = "Is a directory" if place.is_dir() else "Is a device, a pipe or a socket"
     return f"{path}: {kind}; set spool.url to a file"
+
+
+def foreign_problem(path: str) -> str:
+    """Returns why no spool can be at this path, so that not even a lock file is created beside it; empty if one can.
+
+    A write-ahead log may hold the first page, and then the file's own says nothing.
+    """
+    if (problem := type_problem(path)) or not Path(path).exists() or Path(path + WAL).exists():
+        return problem
+    with usable(path):
+        return header.foreign(path)
 
 
 def _access_problem(path: Path) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.maintenance import FILE, Damage, DamageReport, Exported, Repaired
+from intercomd_daemon.spool.sqlite.inspection import foreign_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.opening import describe_lost_content
 from intercomd_daemon.spool.sqlite.repair.export import export
@@ -41,6 +42,8 @@ class SqliteMaintenance:
     @contextmanager
     def lock(self, path: str, password_file: str = "") -> Iterator[ClosedSqliteSpool]:  # noqa: ARG002 - a file has none
         """Locks the spool; see `maintenance.Maintenance`."""
+        if problem := foreign_problem(path):
+            raise SpoolUnusable(problem)
         holders: list[str] = []
         try:
             lock = asyncio.run(hold(path, 0.0, holders.append))
