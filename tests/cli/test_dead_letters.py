@@ -78,6 +78,10 @@ async def test_list_applies_filter_and_limit(daemon: Daemon, sandbox: Sandbox) -
     _, output, _ = await run(daemon, "list", "--limit", 2, "--newest")
     assert output.splitlines()[0] == "3 dead letters: 3 REQUEST_INVALID; showing the newest 2"
     assert [line.split()[-1] for line in output.splitlines()[3:]] == ["l-3", "l-2"]
+    _, output, note = await run(daemon, "list", "--limit", 2, "--json")
+    assert len(output.splitlines()) == 2
+    assert note == "3 dead letters: 3 REQUEST_INVALID; showing the oldest 2; --limit shows more\n"
+    assert (await run(daemon, "list", "--limit", 3, "--json"))[2] == ""
     _, output, _ = await run(daemon, "list", "--customer-id", "c-l-2", "--json")
     (letter,) = [json.loads(line) for line in output.splitlines()]
     assert letter["envelope"]["envelope_id"] == "l-2"

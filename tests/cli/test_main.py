@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -77,3 +78,40 @@ def test_commands_import_rich_only_to_draw(name: str) -> None:
     code = f"import sys, intercomd_daemon.cli.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - of ours
     assert "rich" not in modules
+
+
+PRINTING = {
+    "help": ["--help"],
+    "help of a command": ["spool", "verify", "--help"],
+    "table": ["config"],
+    "JSON": ["config", "--json"],
+    "text": ["check", "--offline"],
+    "secret": ["token"],
+    "file": ["spool", "schema"],
+}
+CONNECTION = {"INTERCOMD_APP_ID": "abc", "INTERCOMD_ACCESS_TOKEN": "token"}
+
+
+def run(arguments: list[str], redirection: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a shell that redirects its standard streams."""
+    script = f'"$@" {redirection}'
+    words = ["sh", "-c", script, "sh", sys.executable, "-m", "intercomd_daemon", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=CONNECTION, cwd=folder)  # noqa: S603
+
+
+@pytest.mark.parametrize("arguments", PRINTING.values(), ids=PRINTING)
+def test_output_that_cannot_be_written_is_an_error(tmp_path: Path, arguments: list[str]) -> None:
+    """/dev/full is a disk without room."""
+    ended = run(arguments, ">/dev/full", tmp_path)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        1,
+        "Error: the output cannot be written: No space left on device",
+    )
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-", "2>&-", "<&-"])
+@pytest.mark.parametrize("arguments", PRINTING.values(), ids=PRINTING)
+def test_closed_standard_streams_are_no_error(tmp_path: Path, arguments: list[str], redirection: str) -> None:
+    ended = run(arguments, redirection, tmp_path)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)

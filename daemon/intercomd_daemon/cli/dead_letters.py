@@ -147,10 +147,12 @@ async def _list(address: str, request: messages.ListDeadLettersRequest, limit: i
     rows = []
     async with operations(address) as stub:
         counts = await _count(stub, request.filter)
+        order = "newest" if request.newest_first else "oldest"
+        shown = f"; showing the {order} {limit:,}" if limit < counts.total_count else ""
         if not as_json:
-            order = "newest" if request.newest_first else "oldest"
-            shown = f"; showing the {order} {limit:,}" if limit < counts.total_count else ""
             print_text(f"{counts_text(counts)}{shown}")
+        elif shown:
+            print_text(f"{counts_text(counts)}{shown}; --limit shows more", err=True)
         async for letter in _read_pages(stub, request, limit):
             if as_json:
                 print_json(letter)

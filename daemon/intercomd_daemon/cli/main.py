@@ -1,10 +1,15 @@
 """The command `intercomd`. Each subcommand is imported only when it is called, so that every one starts fast."""
 
+import errno
+import os
+from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
+
+from intercomd_daemon.errors import EXIT_FAILED
 
 
 class Subcommand(NamedTuple):
@@ -42,8 +47,24 @@ COMMANDS = MappingProxyType(
 )
 
 
+_OUTPUT_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a write to a file. If the reader of a pipe has gone, click ends the command quietly."""
+
+
 class Commands(click.Group):
     """Looks up subcommands by name."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Runs the command, and reports that its output cannot be written."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
+                raise
+            with suppress(OSError):
+                click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+            # Python would write the rest when it ends, and report the error again.
+            os._exit(EXIT_FAILED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Returns the names in the order of COMMANDS."""

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -51,9 +51,14 @@ def output_width() -> int:
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return UNLIMITED
     return os.get_terminal_size(sys.stdout.fileno()).columns or _TERMINAL_COLUMNS
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Returns whether a standard stream is a terminal; None: the process was started with the stream closed."""
+    return stream is not None and stream.isatty()
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 
+from intercomd_daemon.cli.output import is_terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -129,7 +131,7 @@ class LiveDisplay:
 @contextmanager
 def show_status(status: Callable[[], DemoProgress]) -> Iterator[Display]:
     """Shows the status on the standard output while the context is open."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         yield LineDisplay(status)
         return
     from rich.console import Console  # noqa: PLC0415 - loads rich only where something is drawn

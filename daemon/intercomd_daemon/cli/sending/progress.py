@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from intercomd_daemon.cli.output import is_terminal
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -65,7 +67,7 @@ class BarProgress:
 @contextmanager
 def show_progress(total_bytes: int | None) -> Iterator[ProgressDisplay]:
     """Shows progress while the context is open. `total_bytes` is the size of the input, None for a pipe."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield LineProgress()
         return
     from rich.console import Console  # noqa: PLC0415 - loads rich only where a bar is drawn
