@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from contextlib import aclosing
+import threading
+from contextlib import aclosing, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -73,4 +74,19 @@ async def test_read_lines_raises_errors_of_the_file() -> None:
         os.dup2(theirs, ours)  # write-only
         with pytest.raises(OSError, match="Bad file descriptor"):
             await collect(file)
+    os.close(theirs)
+
+
+async def test_reading_ends_when_the_file_is_closed_early() -> None:
+    """As when sending gives up: the thread, which reads ahead, ends without a traceback."""
+    ours, theirs = os.pipe()
+    file = FileIO(ours)
+    os.write(theirs, b"1\n")
+    async with aclosing(read_lines(file)) as lines, asyncio.timeout(WAIT_SECONDS):
+        assert (await anext(lines)).text == b"1"
+        (reader,) = (thread for thread in threading.enumerate() if thread.name == "lines")
+        file.close()
+        with suppress(BrokenPipeError):
+            os.write(theirs, b"2\n")  # ends a read that has begun
+        await asyncio.to_thread(reader.join)
     os.close(theirs)

@@ -81,6 +81,8 @@ async def read_lines(file: FileIO) -> AsyncGenerator[Line, None]:
                 chunk = file.read(CHUNK_BYTES) or b""
             except OSError as error:
                 chunk = error
+            except ValueError:
+                return  # the file was closed: sending has ended early
             try:
                 asyncio.run_coroutine_threadsafe(queue.put(chunk), loop).result()
             except (RuntimeError, CancelledError):
