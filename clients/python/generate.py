@@ -6,6 +6,7 @@
 It needs grpcio-tools and mypy-protobuf in the same environment. The output is committed; never edit it by hand.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -87,4 +88,6 @@ def exported_names(files: FileDescriptorSet) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else CLIENT)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", nargs="?", type=Path, default=CLIENT, metavar="DIRECTORY")
+    generate(parser.parse_args().output)

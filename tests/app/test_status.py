@@ -21,7 +21,7 @@ class BusySpool(MemorySpool):
 
 
 @pytest.mark.fills("app.status.STALLED_SECONDS")
-async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
+async def test_commit_that_hangs_fails_the_check_of_the_spool(tmp_path: Path) -> None:
     status = daemon_of(settings(tmp_path, "memory:"))[0].status
     assert status.checks() == [HealthCheck("spool", moves=True)]
     spool = BusySpool()
@@ -32,7 +32,7 @@ async def test_commit_that_hangs_is_no_progress(tmp_path: Path) -> None:
     await spool.close()
 
 
-async def test_spool_that_is_closed_while_the_daemon_serves_is_no_progress(tmp_path: Path) -> None:
+async def test_closed_spool_of_a_serving_daemon_fails_the_check(tmp_path: Path) -> None:
     status = daemon_of(settings(tmp_path, "memory:"))[0].status
     status.set_serving(serving=True)
     assert not status.alive()

@@ -159,7 +159,7 @@ class TrustsAnOldRow(Rules):
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_mutant_breaks_a_law(mutant: type[Rules], faults: dict[str, int], law: str) -> None:
+def test_search_finds_the_law_that_a_changed_rule_breaks(mutant: type[Rules], faults: dict[str, int], law: str) -> None:
     budget = NO_FAULTS._replace(**faults)
     found = search(mutant(), budget, daemons=2, database_clock=mutant is DatabaseClock)
     assert found.violation == law

@@ -202,7 +202,7 @@ class NeverOffers(Rules):
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_mutant_breaks_a_law(mutant: type[Rules], law: str) -> None:
+def test_search_finds_the_law_that_a_changed_rule_breaks(mutant: type[Rules], law: str) -> None:
     found = search(mutant())
     assert found.violation == law
     assert found.trace

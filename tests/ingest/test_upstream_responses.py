@@ -42,7 +42,7 @@ def test_local_validation_says_so() -> None:
     assert reasons == [["VALIDATED_LOCALLY"], [], ["VALIDATED_LOCALLY"]]
 
 
-def test_previews_are_merged() -> None:
+def test_previews_of_the_gateway_replace_those_of_accepted_envelopes() -> None:
     upstream = PreviewResponse()
     for name in ("a", "c"):
         upstream.previews.add().requests.add(method="POST", path=f"/{name}")

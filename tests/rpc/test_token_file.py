@@ -82,7 +82,7 @@ def test_two_files_share_no_token(tmp_path: Path) -> None:
         both.load()
 
 
-def test_no_file_is_no_problem() -> None:
+def test_caller_without_a_token_file_has_no_token() -> None:
     tokens = files(CallerSettings(name="billing"))
     tokens.load()
     assert (tokens.hashes, tokens.any) == ({}, False)

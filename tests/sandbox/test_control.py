@@ -15,7 +15,7 @@ async def owner(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_state_is_summarized(
+async def test_state_counts_contacts_calls_and_events(
     sandbox: Sandbox, client: aiohttp.ClientSession, owner: aiohttp.ClientSession
 ) -> None:
     sandbox.workspace.add_contact("7")

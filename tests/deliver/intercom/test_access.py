@@ -78,7 +78,7 @@ def refusal(status: int, code: str | None) -> Response:
         (Response(0, failure="no response in time"), Grant.UNKNOWN, "NETWORK"),
     ],
 )
-def test_table(answer: Response, grant: Grant, reason: str) -> None:
+def test_response_to_get_me_grants_or_suspends_access(answer: Response, grant: Grant, reason: str) -> None:
     access = read_access(answer, ConnectionSettings(name="main", app_id="abc"))
     assert (access.grant, access.reason) == (grant, reason)
     assert bool(access.message) is bool(reason)

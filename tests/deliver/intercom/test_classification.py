@@ -213,7 +213,9 @@ ODD = [
         for status in statuses
     ],
 )
-def test_table(call: Call, status: int, body: bytes, kind: Kind, reason: str) -> None:
+def test_call_status_and_body_decide_the_classification(
+    call: Call, status: int, body: bytes, kind: Kind, reason: str
+) -> None:
     classification = classify(call, Response(status, body))
     assert (classification.kind, classification.reason) == (kind, reason)
     assert (classification.hint is Hint.NONE) is (kind is not RESOLVE)

@@ -59,7 +59,7 @@ from intercomd_daemon.envelope import TrackEvent
         ),
     ],
 )
-def test_table(request_: Request, method: str, path: str, body: bytes) -> None:
+def test_request_has_method_path_and_body(request_: Request, method: str, path: str, body: bytes) -> None:
     assert (request_.call.method, request_.path, request_.body) == (method, path, body)
 
 

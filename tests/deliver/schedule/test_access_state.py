@@ -64,7 +64,7 @@ def name_of(access: AccessState) -> str:
         (doubt, "granted", "in doubt"),
     ],
 )
-def test_transition(event: Event, before: str, after: str) -> None:
+def test_event_leads_to_one_state(event: Event, before: str, after: str) -> None:
     state = in_state(before)
     event(state)
     assert name_of(state) == after

@@ -86,7 +86,7 @@ def state_name(residency: Residency) -> str:
         *(("remove", state, state, None) for state in ("absent", "Loading", "Parking", "ParkedDuringRead")),
     ],
 )
-def test_transition(transition: str, before: str, after: str, returned: object) -> None:
+def test_transition_leads_to_one_state(transition: str, before: str, after: str, returned: object) -> None:
     moving = lane()
     residency = in_state(before, moving)
     assert TRANSITIONS[transition](residency, moving) == returned

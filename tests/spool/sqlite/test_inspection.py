@@ -52,7 +52,7 @@ async def test_open_spool_names_its_holder_and_is_left_unchanged(tmp_path: Path)
 
 
 @pytest.mark.parametrize("version", [schema.VERSION, schema.VERSION + 1, *schema.UPGRADABLE])
-def test_usable_version_is_no_problem(tmp_path: Path, version: int) -> None:
+def test_inspection_accepts_each_version_that_can_be_opened(tmp_path: Path, version: int) -> None:
     version_set(tmp_path / "spool.db", version)
     assert inspect(settings(tmp_path / "spool.db")).problem == ""
 
@@ -92,7 +92,7 @@ def test_file_of_another_program_is_reported_as_a_start_reports_it(tmp_path: Pat
     assert path.read_bytes() == before
 
 
-def test_empty_file_is_no_problem(tmp_path: Path) -> None:
+def test_inspection_accepts_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "spool.db").touch()
     assert inspect(settings(tmp_path / "spool.db")).problem == ""
 

@@ -237,7 +237,7 @@ async def test_insertion_ends_with_the_thread(opening: Callable[[], Store]) -> N
     assert writer.insertion() is None
 
 
-async def test_operation_that_appends_nothing_is_no_insertion(writer: Writer) -> None:
+async def test_operation_without_rows_has_no_insertion_to_wait_for(writer: Writer) -> None:
     occupied = Occupied(pause("eu"))
     settling = asyncio.create_task(writer.perform(occupied, retried=True))
     await occupied.started.wait()
