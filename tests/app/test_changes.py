@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from documents import DOCS, section
-from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, warn_of_removed
+from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, opened, warn_of_removed
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
 from intercomd_daemon.ingest.settings import IngestSettings
@@ -25,6 +25,56 @@ OLD = Settings(connections={"default": ConnectionSettings(name="default", app_id
 
 def connection(**fields: Any) -> Settings:  # noqa: ANN401 - fields of a connection
     return replace(OLD, connections={"default": replace(OLD.connections["default"], **fields)})
+
+
+CALLER = {"a": CallerSettings(name="a")}
+REACHED = "0.0.0.0:1"
+LOCAL = "127.0.0.1:1"
+CLIENT_CA = TlsSettings(certificate_file="c", key_file="k", client_ca_file="a")
+
+
+def listening(ingest: str = LOCAL, http: str = LOCAL, grpc: str = LOCAL, **fields: Any) -> Settings:  # noqa: ANN401
+    """Returns settings with these addresses; `fields` are those of both sections, or callers."""
+    callers = fields.pop("callers", {})
+    return replace(
+        OLD,
+        ingest=IngestSettings(listen=(LOCAL, ingest), **fields),
+        operations=OperationsSettings(listen=http, grpc_listen=grpc, **fields),
+        callers=callers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "keys"),
+    [
+        ((REACHED, LOCAL, LOCAL), ["ingest.listen"]),
+        ((LOCAL, REACHED, LOCAL), ["operations.listen"]),
+        (("[::]:1", LOCAL, "10.0.0.1:1"), ["ingest.listen", "operations.grpc_listen"]),
+        (("unix:a", LOCAL, LOCAL), []),
+    ],
+)
+def test_reload_that_would_open_an_address_is_refused(addresses: tuple[str, str, str], keys: list[str]) -> None:
+    old = listening(*addresses, callers=CALLER)
+    for new in (listening(), listening(*addresses)):
+        used = compare(old, new).settings
+        assert used.callers == {}
+        assert [problem.split()[0] for problem in opened(old, used)] == keys
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (listening(REACHED, callers=CALLER), listening(callers=CALLER)),
+        (listening(REACHED, insecure=True), listening()),
+        (listening(REACHED, callers=CALLER), listening(REACHED, insecure=True)),
+        (listening(REACHED, callers=CALLER, tls=CLIENT_CA), listening()),
+        (listening(callers=CALLER), listening(REACHED, callers=CALLER)),
+        (listening(callers=CALLER), listening(REACHED, insecure=True)),
+    ],
+    ids=["callers stay", "it was open before", "as the settings say", "client CA stays", "closed", "local until then"],
+)
+def test_reload_that_opens_no_address_is_not(old: Settings, new: Settings) -> None:
+    assert opened(old, compare(old, new).settings) == []
 
 
 def test_same_settings_change_nothing() -> None:

@@ -10,6 +10,7 @@ from daemons.in_process import daemon_of, events, serving, settings
 from intercomd_daemon.config import LoadedSettings, Settings
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.errors import RetryLater, SettingsInvalid
+from intercomd_daemon.rpc.settings import CallerSettings
 from intercomd_daemon.setting.secret import Secret
 
 
@@ -42,6 +43,21 @@ async def test_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(SettingsInvalid, match="nowhere"):
             await daemon.operators.reload()
         assert [status.name for status in daemon.status.statuses()] == ["default"]
+    assert "reload_failed" in events(stream)
+
+
+async def test_reload_that_would_open_an_address_changes_nothing(tmp_path: Path) -> None:
+    """The address stays until a restart, so its callers must, too."""
+    local = settings(tmp_path, "memory:")
+    reached = replace(
+        local,
+        ingest=replace(local.ingest, listen=("0.0.0.0:0",)),
+        callers={"billing": CallerSettings(name="billing", token_sha256=("a" * 64,))},
+    )
+    daemon, stream = daemon_of(reached, lambda: LoadedSettings(local, {}, ()))
+    async with serving(daemon):
+        with pytest.raises(SettingsInvalid, match=r"ingest\.listen \(needs a restart\): .* keep a caller until then"):
+            await daemon.operators.reload()
     assert "reload_failed" in events(stream)
 
 

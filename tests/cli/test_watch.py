@@ -35,6 +35,12 @@ async def test_watch_prints_the_journal_by_filter_as_json(daemon: Daemon) -> Non
     assert (json.loads(line)["envelope_id"], json.loads(line)["type"]) == ("f-1", "OUTCOME_TYPE_DELIVERED")
 
 
+@pytest.mark.parametrize("after", [1 << 40, 1 << 63, 10**30])
+async def test_watch_after_an_outcome_that_does_not_exist_is_refused(daemon: Daemon, after: int) -> None:
+    result = await invoke("watch", "--operations", daemon.operations_address, "--after", after)
+    assert (result.exit_code, "is not a sequence of this journal" in result.stderr) == (1, True)
+
+
 async def test_watch_names_only_the_call_that_failed(daemon: Daemon, sandbox: Sandbox) -> None:
     sandbox.fault("POST /events 422 times=1")
     await daemon.publish(envelope("half", "refused", update={"plan": "pro"}, envelope_id="h-1"))

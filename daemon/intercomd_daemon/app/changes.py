@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from intercomd_daemon.config import TABLES, Settings
 from intercomd_daemon.config.findings import CONNECTIONS
+from intercomd_daemon.config.listener_checks import open_addresses
 from intercomd_daemon.spool.rows import LogUsage, Usage
 
 # Addresses are bound, and the spool is opened, once. gRPC takes the size of its messages when a server is made.
@@ -54,6 +55,22 @@ def compare(old: Settings, new: Settings) -> Changes:
     restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
     changed += [key for key in keys if key not in restart]
     return Changes(_keep(old, new), tuple(changed), restart)
+
+
+def opened(old: Settings, used: Settings) -> list[str]:
+    """Returns a problem for each address that a reload from `old` to `used` would open to everyone who reaches it.
+
+    New addresses need a restart, and callers do not: a file that is right for the next start could remove the callers
+    of an address that the daemon still listens on.
+    """
+    before = open_addresses(old)
+    allowed = {"ingest": used.ingest.insecure, "operations": used.operations.insecure}
+    return [
+        f"{key} (needs a restart): until then the daemon listens on {address}, which would be open to everyone without "
+        "the callers that are removed: restart the daemon, or keep a caller until then"
+        for key, address in open_addresses(used).items()
+        if key not in before and not allowed[key.partition(".")[0]]
+    ]
 
 
 def warn_of_removed(old: Collection[str], new: Collection[str], usage: Usage) -> list[str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from intercomd_daemon.app.changes import compare, warn_of_removed
+from intercomd_daemon.app.changes import compare, opened, warn_of_removed
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.settings_digest import join_fleet
@@ -96,6 +96,8 @@ class Reload:
             try:
                 loaded = self._load()
                 changes = compare(self._settings, loaded.settings)
+                if problems := opened(self._settings, changes.settings):
+                    raise SettingsInvalid(problems)
                 warnings = (*loaded.warnings, *await self._parts.apply(changes.settings, self._settings))
             except IntercomdError as error:
                 status += "; the last reload failed, see the log"

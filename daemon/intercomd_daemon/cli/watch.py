@@ -16,6 +16,7 @@ from intercomd_daemon.cli.signals import run_interruptible
 
 # No version of the daemon produces this type yet, so a watch for it would wait for ever.
 _NEVER_YET = {outcome_pb2.OUTCOME_TYPE_ERASED}
+_SEQUENCE_MAX = (1 << 63) - 1
 TYPES = {name: number for number, name in TYPE_NAMES.items() if number not in _NEVER_YET}
 """The types that can be watched, by their names."""
 
@@ -97,7 +98,9 @@ async def _watch(
         newest = await newest_sequence(stub)
         click.echo(f"watching {address}; Ctrl-C ends it", err=True)
         await warn_of_unknown_connection(stub, wanted.connection)
-        following = follow(stub, wanted, newest if after is None else after, patience_seconds, _notify)
+        # The field has 64 bits; the daemon refuses what is beyond its journal.
+        start = newest if after is None else min(after, _SEQUENCE_MAX)
+        following = follow(stub, wanted, start, patience_seconds, _notify)
         async with aclosing(following):
             async for response in following:
                 if response.missed_count:

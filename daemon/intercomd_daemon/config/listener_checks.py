@@ -27,6 +27,21 @@ def check_listeners(
         _check_open_operations(settings, origins, findings)
 
 
+def open_addresses(settings: Settings) -> dict[str, str]:
+    """Returns the addresses that others reach without a credential, by key; of `ingest.listen` the first one."""
+    ingest, operations = settings.ingest, settings.operations
+    listeners: list[tuple[str, str]] = []
+    if not ingest.tls.client_ca_file:
+        listeners += [("ingest.listen", address) for address in ingest.listen]
+    if not operations.tls.client_ca_file:
+        listeners += [("operations.listen", operations.listen), ("operations.grpc_listen", operations.grpc_listen)]
+    found: dict[str, str] = {}
+    for key, address in listeners:
+        if not settings.callers and not is_local(address):
+            found.setdefault(key, address)
+    return found
+
+
 def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     listeners = [
         *(("ingest.listen", address) for address in settings.ingest.listen),
@@ -42,12 +57,12 @@ def _check_addresses(settings: Settings, origins: Mapping[str, str], findings: S
 
 def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """An address that others reach needs callers, a client CA, or the operator's word that it is safe."""
-    ingest, key = settings.ingest, "ingest.listen"
-    reached = [address for address in ingest.listen if not is_local(address)]
-    if not reached or settings.callers or ingest.tls.client_ca_file or ingest.insecure:
+    key = "ingest.listen"
+    address = open_addresses(settings).get(key)
+    if address is None or settings.ingest.insecure:
         return
     message = (
-        f"everyone who reaches {reached[0]} could publish; choose one: add callers ([callers.<name>], with "
+        f"everyone who reaches {address} could publish; choose one: add callers ([callers.<name>], with "
         "`intercomd token`), require client certificates (ingest.tls.client_ca_file), listen for this machine alone "
         f"({variable(key)}={_LOCAL_INGEST}, as a sidecar), or leave it open ({variable('ingest.insecure')}=true)"
     )
@@ -56,14 +71,10 @@ def _check_open_ingest(settings: Settings, origins: Mapping[str, str], findings:
 
 def _check_open_operations(settings: Settings, origins: Mapping[str, str], findings: SettingFindings) -> None:
     """The same for operations, which show personal data."""
-    operations = settings.operations
-    for key, address in (
-        ("operations.listen", operations.listen),
-        ("operations.grpc_listen", operations.grpc_listen),
-    ):
-        if is_local(address) or settings.callers or operations.tls.client_ca_file:
+    for key, address in open_addresses(settings).items():
+        if not key.startswith("operations."):
             continue
-        if operations.insecure:
+        if settings.operations.insecure:
             message = f"everyone who reaches {address} has full access, personal data included; add [callers.<name>]"
             findings.warn(key, origins[key], message)
             continue
