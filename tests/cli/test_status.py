@@ -129,6 +129,7 @@ def test_remarks_of_names_each_problem() -> None:
     status = messages.GetStatusResponse(connections=connections, spool=ingest_pb2.SpoolStatus(fill_ratio=1.0))
     remarks = remarks_of(status)
     assert [remark.split()[0] for remark in remarks] == ["The", "a", "a", "b:", "b", "c", "d", "e"]
+    assert "its disk is full or fails" in remarks[0]
     assert "UNAUTHORIZED: Put a valid token" in remarks[1]
     assert "dead-letters list --connection b" in remarks[4]
     assert "intercomd resume d" in remarks[6]

@@ -117,7 +117,10 @@ def remarks_of(status: messages.GetStatusResponse) -> list[str]:
     """Returns a line for each problem that an operator should look at."""
     lines = []
     if status.spool.fill_ratio >= 1.0:
-        lines.append("The spool is full: the daemon accepts nothing until deliveries free some space; senders retry.")
+        lines.append(
+            "The daemon accepts nothing: the spool has reached its limit, its disk is full or fails, or its database "
+            "is away. The log event spool_refusing names which; senders retry."
+        )
     for connection in status.connections:
         name = printable(connection.name)
         lines += obstacles_of(connection)
