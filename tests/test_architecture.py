@@ -26,7 +26,7 @@ IMPURE = (
     "deliver/schedule/attribute_sync.py",
     "deliver/schedule/paced_client.py",
     "deliver/schedule/clock.py",
-    "deliver/schedule/connection_state.py",
+    "deliver/schedule/connection_monitor.py",
     "deliver/schedule/lane_loader.py",
     "deliver/give_up.py",
     "deliver/commit_batcher.py",

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 
 from intercomd_daemon.connection_status import ConnectionState
 from intercomd_daemon.deliver.intercom.messages import Call
-from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import Observer
 from intercomd_daemon.envelope import Finding, Refusal
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType

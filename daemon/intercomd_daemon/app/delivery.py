@@ -12,7 +12,7 @@ from intercomd_daemon.deliver.intercom.access_token import AccessToken
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.preview import preview
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import Observer
 from intercomd_daemon.deliver.schedule.open_calls import CONNECTIONS_MAX
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.deliver.worker import Worker

@@ -14,7 +14,7 @@ from intercomd_daemon.ingest.service import Upstream
 from intercomd_daemon.spool.base import Outflow, Spool
 
 if TYPE_CHECKING:
-    from intercomd_daemon.deliver.schedule.connection_state import Observer as DeliveryObserver
+    from intercomd_daemon.deliver.schedule.connection_monitor import Observer as DeliveryObserver
 
     class ConnectionsObserver(DeliveryObserver, Protocol):
         """Receives what happens to the connections."""

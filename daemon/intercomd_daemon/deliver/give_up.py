@@ -13,7 +13,7 @@ from intercomd_daemon.deliver.lane.actions import AfterResponse
 from intercomd_daemon.deliver.lane.lane import Lane, give_up
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import Observer
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue
 from intercomd_daemon.envelope import AcceptedEnvelope

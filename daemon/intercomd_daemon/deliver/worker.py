@@ -30,7 +30,7 @@ from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor, Observer
 from intercomd_daemon.deliver.schedule.lane_loader import LaneLoader
 from intercomd_daemon.deliver.schedule.open_calls import OpenCalls
 from intercomd_daemon.deliver.schedule.outage import Allowed

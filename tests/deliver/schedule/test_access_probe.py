@@ -13,7 +13,7 @@ from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Response
 from intercomd_daemon.deliver.schedule.access_probe import AccessProbe
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox

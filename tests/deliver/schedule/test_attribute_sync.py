@@ -11,7 +11,7 @@ from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, Fit
 from intercomd_daemon.deliver.schedule.attribute_sync import AttributeSync
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import Pace
 from intercomd_daemon.sandbox import Sandbox

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom import requests
 from intercomd_daemon.deliver.intercom.access import read_access
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 
 TOKEN_SECONDS = 1.0

@@ -10,7 +10,7 @@ from intercomd_daemon.deliver.intercom.classification import DOUBTFUL, Classific
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.lane.attribute_catalog import AttributeCatalog, AttributeList
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor, Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor, Observer
 from intercomd_daemon.deliver.schedule.paced_client import PacedClient
 from intercomd_daemon.deliver.schedule.pacing import retry_delay
 from intercomd_daemon.errors import quoted

@@ -20,7 +20,7 @@ from intercomd_daemon.deliver.lane.known_contact import (
 )
 from intercomd_daemon.deliver.lane.lane import Lane
 from intercomd_daemon.deliver.lane.pending import PendingEnvelope
-from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import Observer
 from intercomd_daemon.deliver.schedule.pacing import RETRY_SECONDS_MAX
 from intercomd_daemon.deliver.schedule.read_ahead import BYTES_MAX, LANE_ROWS_MAX, READ_ROWS, ReadAhead
 from intercomd_daemon.deliver.schedule.ready_queue import ReadyQueue

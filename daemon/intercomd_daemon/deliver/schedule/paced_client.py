@@ -8,7 +8,7 @@ from intercomd_daemon.deliver.intercom.classification import Classification, des
 from intercomd_daemon.deliver.intercom.client import IntercomClient
 from intercomd_daemon.deliver.intercom.messages import Call, Request, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import Observer
+from intercomd_daemon.deliver.schedule.connection_monitor import Observer
 from intercomd_daemon.deliver.schedule.pacing import Pace
 
 # No response, our access, a timeout, the rate limit. Other refusals concern one user and are in that user's outcome.

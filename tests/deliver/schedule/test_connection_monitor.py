@@ -11,7 +11,7 @@ from intercomd_daemon.deliver.intercom.access import Access, Grant
 from intercomd_daemon.deliver.intercom.classification import FORBIDDEN, Classification, Kind
 from intercomd_daemon.deliver.intercom.messages import Call, Response
 from intercomd_daemon.deliver.schedule.clock import Clock
-from intercomd_daemon.deliver.schedule.connection_state import ConnectionMonitor
+from intercomd_daemon.deliver.schedule.connection_monitor import ConnectionMonitor
 
 GRANTED = Access(Grant.GRANTED, workspace_name="Shop", region="eu")
 WELL = Response(200)
