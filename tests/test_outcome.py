@@ -6,6 +6,7 @@ from intercomd.v1 import outcome_pb2
 from intercomd_daemon.envelope import AcceptedEnvelope, Operation, TrackEvent, UpdateContact, operations_of
 from intercomd_daemon.outcome import (
     DeadLetter,
+    Description,
     Effect,
     EffectKind,
     Outcome,
@@ -29,8 +30,8 @@ def test_numbers_are_the_contract_s() -> None:
 
 
 def test_effect_of_an_event_has_its_name_and_time_and_that_of_an_update_has_neither() -> None:
-    assert describe(TrackEvent("Bought", 7, b"")) == (EffectKind.EVENT, "Bought", 7)
-    assert describe(UpdateContact({"plan": "gold"})) == (EffectKind.CONTACT, "", 0)
+    assert describe(TrackEvent("Bought", 7, b"")) == Description(EffectKind.EVENT, "Bought", 7)
+    assert describe(UpdateContact({"plan": "gold"})) == Description(EffectKind.CONTACT, "", 0)
 
 
 def letter(update: dict[str, str], contact: OutcomeType | None, *events: OutcomeType) -> DeadLetter:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
 
 import msgspec
 
@@ -104,7 +103,7 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
     """The body of Intercom's last refusal, cut at 64 KiB."""
 
 
-class Description(NamedTuple):
+class Description(msgspec.Struct, frozen=True, gc=False):
     """What the effect of an operation is called."""
 
     kind: EffectKind

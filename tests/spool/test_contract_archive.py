@@ -95,7 +95,7 @@ async def test_journal_forgets_outcomes_that_are_older_than_it_keeps(
         (key,) = await spool.append([row(str(number))])
         clock.wall = start + number * 50.0
         end = ended(key, str(number))
-        await spool.settle([Settlement("default", [end._replace(outcome=replace(end.outcome, end_time=clock.wall))])])
+        await spool.settle([Settlement("default", [replace(end, outcome=replace(end.outcome, end_time=clock.wall))])])
     assert await sequences_and_start(spool) == ([2, 3, 4], 2)
     clock.wall = start + 200.5
     assert await sequences_and_start(spool) == ([4], 4)
@@ -178,7 +178,7 @@ async def test_replay_refused_again_keeps_the_first_position(spool: Spool, row: 
     await bury(spool, row, ended, ["ann"])
     assert await spool.replay(EVERYTHING, 1) == 1
     (again,) = (await spool.read("default", Priority.NORMAL, 0, *ALL)).rows
-    end = ended(again.key, "ann", "ann", reason="BAD")._replace(dead_letter=unpack(again.data, AcceptedEnvelope))
+    end = replace(ended(again.key, "ann", "ann", reason="BAD"), dead_letter=unpack(again.data, AcceptedEnvelope))
     await spool.settle([Settlement("default", [end])])
     (letter,) = await letters_of(spool)
     assert (letter.envelope.origin, letter.envelope.replay) == (1, 1)

@@ -164,7 +164,7 @@ async def test_outcomes_are_found_by_either_identity(
     keys = await spool.append([person(name, user, mail, connection=place) for name, user, mail, place in people])
     for key, (name, user, mail, place) in zip(keys, people, strict=True):
         end = ended(key, name, user, connection=place)
-        await spool.settle([Settlement(place, [end._replace(outcome=replace(end.outcome, email=mail))])])
+        await spool.settle([Settlement(place, [replace(end, outcome=replace(end.outcome, email=mail))])])
     assert [each.outcome.sequence for each in await spool.trail_outcomes(wanted, 0, 10)] == sequences
 
 

@@ -65,6 +65,7 @@ BOUNDS = {
     "deliver.intercom.time_limit.TimeLimit._ends": _HOLDS_CALLS,
     "deliver.intercom.call_protocol.CallProtocol._body": "deliver.intercom.client.ATTRIBUTES_BYTES_MAX",
     "deliver.intercom.client._date": "the eight newest texts",
+    "deliver.intercom.client._number": "the 256 newest, of 16 characters",
     "deliver.schedule.open_calls.OpenCalls._pools": _HOLDS_CALLS,
     "deliver.schedule.open_calls.Pool._started": _HOLDS_CALLS,
     "deliver.schedule.pacing.Pace._in_flight": _HOLDS_CALLS,

@@ -73,7 +73,7 @@ class RowPage(NamedTuple):
     """The parked lanes that rows of the log have moved to."""
 
 
-class Completion(NamedTuple):
+class Completion(msgspec.Struct, frozen=True, gc=False):
     """An envelope that has its outcome: its row is deleted, the outcome enters the journal."""
 
     key: int
@@ -94,7 +94,7 @@ class CachedContact(NamedTuple):
     """Empty: forget what is known of the contact, but not which contact it is."""
 
 
-class Settlement(NamedTuple):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What one answered call, or a decision without a call, changes; committed as a whole."""
 
     connection: str

@@ -61,11 +61,12 @@ class Histogram:
         """Starts these label values at 0, if they are new; returns their measurements."""
         return self._series.setdefault(values, _Series(len(self._bounds) + 1))
 
-    def add(self, values: tuple[str, ...], measured: float) -> None:
-        """Adds one measurement."""
+    def add(self, values: tuple[str, ...], *measured: float) -> None:
+        """Adds measurements."""
         series = self._series.get(values) or self.declare(values)
-        series.counts[bisect_left(self._bounds, measured)] += 1
-        series.sum += measured
+        for each in measured:
+            series.counts[bisect_left(self._bounds, each)] += 1
+            series.sum += each
 
     def family(self) -> HistogramMetricFamily:
         """Returns the current values."""

@@ -14,7 +14,7 @@ from intercomd_daemon.connection_status import ConnectionState, ConnectionStatus
 from intercomd_daemon.deliver.intercom.messages import Call
 from intercomd_daemon.fleet.status import FleetStatus
 from intercomd_daemon.ingest.decision import Decision, Disposition
-from intercomd_daemon.outcome import Effect, EffectKind, Outcome, OutcomeType
+from intercomd_daemon.outcome import EffectKind, Outcome, OutcomeType
 from intercomd_daemon.reasons import OTHER, REASONS, ReasonKind, label_of
 from intercomd_daemon.spool.rows import LogUsage, Usage
 from intercomd_daemon.telemetry.gauges import connection_families, fleet_families, spool_families, workspace_families
@@ -168,11 +168,17 @@ class _Instruments:
 _BY_AN_OPERATOR = frozenset({OutcomeType.DISCARDED, OutcomeType.ERASED})
 
 
-def _collect_names(names: set[str], effects: Iterable[Effect]) -> None:
+def _collect_names(names: set[str], outcomes: Iterable[Outcome]) -> None:
     """Adds the names of delivered events; "Names are case-insensitive"."""
-    for effect in effects:
-        if effect.kind is EffectKind.EVENT and effect.type is OutcomeType.DELIVERED and len(names) < EVENT_NAMES_MAX:
-            names.add(effect.event_name.casefold())
+    delivered = {
+        effect.event_name
+        for outcome in outcomes
+        for effect in outcome.effects
+        if effect.kind is EffectKind.EVENT and effect.type is OutcomeType.DELIVERED
+    }
+    for name in delivered:
+        if len(names) < EVENT_NAMES_MAX:
+            names.add(name.casefold())
 
 
 class Metrics:
@@ -228,16 +234,26 @@ class Metrics:
 
     def count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Counts outcomes, measures their latency, and collects the names of delivered events."""
-        found = collections.Counter((outcome.connection, outcome.type, outcome.reason) for outcome in outcomes)
-        for (connection, type_, reason), count in found.items():
-            self._instruments.outcomes.add((self._connection(connection), type_.name.lower(), label_of(reason)), count)
-        for outcome in outcomes:
-            if outcome.replay == 0 and outcome.type not in _BY_AN_OPERATOR:
-                latency = max(0.0, outcome.end_time - outcome.accept_time)
-                self._instruments.latency_seconds.add((self._connection(outcome.connection),), latency)
-            names = self._event_names.get(outcome.connection)
-            if names is not None:
-                _collect_names(names, outcome.effects)
+        for connection in {outcome.connection for outcome in outcomes}:
+            self._count_outcomes_of(connection, [each for each in outcomes if each.connection == connection])
+
+    def _count_outcomes_of(self, connection: str, outcomes: Sequence[Outcome]) -> None:
+        """Counts the outcomes of one connection, as much as possible at once: most commits have many."""
+        label = self._connection(connection)
+        found = collections.Counter([(outcome.type, outcome.reason) for outcome in outcomes])
+        for (type_, reason), count in found.items():
+            self._instruments.outcomes.add((label, type_.name.lower(), label_of(reason)), count)
+        self._instruments.latency_seconds.add(
+            (label,),
+            *[
+                max(0.0, outcome.end_time - outcome.accept_time)
+                for outcome in outcomes
+                if outcome.replay == 0 and outcome.type not in _BY_AN_OPERATOR
+            ],
+        )
+        names = self._event_names.get(connection)
+        if names is not None:
+            _collect_names(names, outcomes)
 
     def count_call(self, connection: str, call: str, status: int, seconds: float) -> None:
         """Counts and measures one call to Intercom; status 0: no answer."""

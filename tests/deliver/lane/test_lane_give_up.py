@@ -30,14 +30,15 @@ def test_given_up_envelope_is_a_dead_letter_whose_replay_does_the_rest() -> None
     row.end_operation(DELIVERED, "", 200, "r1")
     row.attempts = 3
     row.on_failure(500, "track event: HTTP_500")
-    outcome, letter = give_up(row, SETTINGS, NOW)[1:3]
+    completion = give_up(row, SETTINGS, NOW)
+    outcome = completion.outcome
     assert (outcome.type, outcome.reason, outcome.end_time) == (DEAD, "GIVEN_UP", NOW)
     assert [(each.type, each.reason, each.http_status, each.attempts) for each in outcome.effects] == [
         (DELIVERED, "", 200, 0),
         (DEAD, "GIVEN_UP", 500, 3),
         (DEAD, "GIVEN_UP", 500, 0),
     ]
-    assert letter == msgspec.structs.replace(row.envelope, origin=42)
+    assert completion.dead_letter == msgspec.structs.replace(row.envelope, origin=42)
 
 
 def test_given_up_envelope_keeps_earlier_refusals() -> None:

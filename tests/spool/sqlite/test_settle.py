@@ -60,7 +60,7 @@ def test_answers_are_left_out_where_the_disk_has_no_room_for_them(
     )
     answers = ("first", "second")
     ends = [
-        ended(key, str(key), connection="eu", reason="BAD")._replace(answer_body=answer)
+        replace(ended(key, str(key), connection="eu", reason="BAD"), answer_body=answer)
         for key, answer in zip(keys, answers, strict=False)
     ]
     progress = [(keys[2], pack(Progress(attempts=2, answer_body="x" * 1_000)))]
@@ -92,8 +92,8 @@ def test_details_of_large_outcomes_are_left_out_where_the_disk_has_no_room_for_t
     (key,) = log.append(transaction, [row(connection="eu")], lambda _counters, _new, _rows: None)
     end = ended(key, connection="eu", reason=reason)
     found = (Finding("VALUE_CUT", "event", "cut"),) * adjustments
-    end = end._replace(outcome=replace(end.outcome, effects=end.outcome.effects[-1:] * effects, adjustments=found))
-    end = end._replace(answer_body="")
+    end = replace(end, outcome=replace(end.outcome, effects=end.outcome.effects[-1:] * effects, adjustments=found))
+    end = replace(end, answer_body="")
     (reported,) = settle(transaction, [Settlement("eu", [end])], lambda _counters, _size: room)
     assert reported == replace(end.outcome, sequence=1)
     stored = reported if whole else shortened(reported)

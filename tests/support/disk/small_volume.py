@@ -76,7 +76,7 @@ def _end(key: int, incoming: Incoming, reason: str, answer_bytes: int) -> Comple
         replace(each, type=OutcomeType.DEAD_LETTERED, reason=reason, intercom_request_id=f"{key:032d}")
         for each in ended.outcome.effects
     ]
-    return ended._replace(outcome=replace(ended.outcome, effects=tuple(refused)), answer_body="x" * answer_bytes)
+    return replace(ended, outcome=replace(ended.outcome, effects=tuple(refused)), answer_body="x" * answer_bytes)
 
 
 async def _fill(settings: SqliteSettings, load: Load) -> None:

@@ -204,6 +204,8 @@ def _by_body(rules: "CallRules", response: Response, contact_id: str) -> Classif
 
 def _by_status(status: int) -> Classification | None:
     """The classification if the status alone decides; None if the body does."""
+    if 200 <= status < 400:
+        return None
     if status == 0:
         return Classification(Kind.TRANSIENT, NETWORK)
     if status == 429:

@@ -35,6 +35,8 @@ _TYPE, _ENCODING = map(istr, ("Content-Type", "Content-Encoding"))
 # Bytes that are not UTF-8 arrive as surrogates, which no record and no message can hold, and control characters would
 # steer operators' terminals. RFC 9110, 5.5, limits new fields to "visible US-ASCII" characters.
 _UNSAFE = re.compile(r"[^ -~]")
+# Longer numbers are not used.
+_DIGITS_MAX = 16
 _USER_AGENT = "intercomd"
 # RFC 9110, 15.5.8: "407 Proxy Authentication Required".
 _PROXY_CREDENTIALS = 407
@@ -205,10 +207,14 @@ def _response(raw: RawResponse, body_bytes_max: int) -> Response:
     """Reads what matters of a response."""
     headers = raw.headers
     body = raw.body
+    html = False
     if body:
         body = _decoded(body, headers.get(_ENCODING, ""), body_bytes_max).removeprefix(codecs.BOM_UTF8)
+        html = "html" in headers.get(_TYPE, "").lower()
     rate = None
-    limit, remaining, reset = _number(headers, _LIMIT), _number(headers, _REMAINING), _number(headers, _RESET)
+    limit = _number(headers.get(_LIMIT, "")[:_DIGITS_MAX])
+    remaining = _number(headers.get(_REMAINING, "")[:_DIGITS_MAX])
+    reset = _number(headers.get(_RESET, "")[:_DIGITS_MAX])
     if limit is not None and remaining is not None and reset is not None:
         rate = RateHeaders(int(limit), int(remaining), reset)
     return Response(
@@ -218,21 +224,21 @@ def _response(raw: RawResponse, body_bytes_max: int) -> Response:
         rate=rate,
         retry_after_seconds=_retry_after(headers),
         date=_date(headers.get(_DATE, "")),
-        html="html" in headers.get(_TYPE, "").lower(),
+        html=html,
         complete=raw.complete,
     )
 
 
-def _number(headers: CIMultiDictProxy[str], name: str) -> float | None:
-    text = headers.get(name, "")
-    return float(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+@lru_cache(maxsize=256)  # Limits and resets repeat, and what remains of a limit repeats in each window.
+def _number(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS_MAX else None
 
 
 def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
     """`Retry-After` in seconds. An HTTP date counts from the response's own `Date` (RFC 9110, 10.2.3)."""
     if _RETRY_AFTER not in headers:
         return None
-    seconds = _number(headers, _RETRY_AFTER)
+    seconds = _number(headers.get(_RETRY_AFTER, "")[:_DIGITS_MAX])
     if seconds is not None:
         return seconds
     at = _date(headers.get(_RETRY_AFTER, ""))

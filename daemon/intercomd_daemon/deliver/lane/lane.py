@@ -7,7 +7,7 @@ and draws no random number.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import msgspec
+from msgspec.structs import replace
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.classification import RATE_LIMITED, Classification, Kind, describe_failure
@@ -205,7 +205,7 @@ def give_up(pending: PendingEnvelope, settings: ConnectionSettings, now: float) 
     """Gives up an envelope: the remaining operations are refused as GIVEN_UP, so that a replay performs them."""
     _refuse_remaining(pending, settings, GIVEN_UP, pending.http_status, at_least_one=True)
     completion = pending.end(settings.name, now)
-    return completion._replace(outcome=msgspec.structs.replace(completion.outcome, reason=GIVEN_UP))
+    return replace(completion, outcome=replace(completion.outcome, reason=GIVEN_UP))
 
 
 def _refuse_remaining(

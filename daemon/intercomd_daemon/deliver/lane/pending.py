@@ -15,6 +15,8 @@ from intercomd_daemon.spool.rows import Completion, position_of
 NOT_FOUND_MAX = 5
 # Adjustments made while delivering that one outcome lists.
 FINDINGS_MAX = 100
+# Of the effects of an envelope, the first of these types decides its outcome.
+_DECIDING_TYPES = (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED)
 
 
 class Retry(Enum):
@@ -103,8 +105,10 @@ class PendingEnvelope:
         """Records the effect of the next operation, and goes to the one after it."""
         if self.operation is None:
             raise ValueError(self.key)
-        kind, name, time = describe(self.operation)
-        self._effects.append(Effect(kind, name, time, type_, reason, status, request_id, self.attempts, self._next))
+        ended = describe(self.operation)
+        self._effects.append(
+            Effect(ended.kind, ended.name, ended.time, type_, reason, status, request_id, self.attempts, self._next)
+        )
         self._go_to(self._next + 1)
         self.attempts = 0
         self.not_found = 0
@@ -169,7 +173,7 @@ class PendingEnvelope:
 
 def _type_and_reason(effects: Sequence[Effect]) -> tuple[OutcomeType, str]:
     """Returns the type of the outcome with these effects, and the reason, which its first effect of that type gives."""
-    for type_ in (OutcomeType.DEAD_LETTERED, OutcomeType.DELIVERED, OutcomeType.SKIPPED):
+    for type_ in _DECIDING_TYPES:
         for effect in effects:
             if effect.type is type_:
                 return type_, effect.reason

@@ -191,11 +191,12 @@ class Pace:
         self._known += 1
         self._in_flight.append(now)
         # A schedule that lags behind `now` is what allows a burst: it may lag by BURST calls.
-        lag = (BURST - 1) * self._spacing
+        spacing = self._spacing
+        lag = (BURST - 1) * spacing
         if now < self._catches_up_until:
             lag += LATE_SECONDS
-        self._scheduled = max(self._scheduled, now - lag) + self._spacing
-        if self._used > self.plan - BURST and self.remaining(now) == 0:
+        self._scheduled = max(self._scheduled, now - lag) + spacing
+        if self._used > self._plan - BURST and self.remaining(now) == 0:
             # Intercom's next window may begin up to LATE_SECONDS before the reset; without catching up, that time would
             # be lost. Where other apps use more than BURST calls, a burst alone makes up for them.
             self._catches_up_until = self._ends + LATE_SECONDS

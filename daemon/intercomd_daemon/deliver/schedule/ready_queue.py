@@ -91,19 +91,21 @@ class ReadyQueue:
         A lane that is ready in a bulk line moves to a normal line if its head is a normal envelope now. An empty lane
         becomes ready as well: its turn finds that it is drained.
         """
+        place = self._places.get(lane)
+        if place is not None and (not isinstance(place, Ready) or place.priority is Priority.NORMAL):
+            return
         head = lane.queue.head
         priority = head.priority if head else Priority.NORMAL
-        place = self._places.get(lane)
-        if isinstance(place, Ready) and place.priority is Priority.BULK and priority is Priority.NORMAL:
+        if place is not None:
+            if priority is Priority.BULK:
+                return
             answered = place.history is History.ANSWERED
             self.leave(lane)
-            place = None
-        if place is None:
-            history = History.FAILED if lane.failures else History.ANSWERED if answered else History.NEW
-            number = next(self._order)
-            self._places[lane] = Ready(priority, history, number)
-            self._ready[priority][history].append((number, lane))
-            self._count(history, 1)
+        history = History.FAILED if lane.failures else History.ANSWERED if answered else History.NEW
+        number = next(self._order)
+        self._places[lane] = Ready(priority, history, number)
+        self._ready[priority][history].append((number, lane))
+        self._count(history, 1)
 
     def take(self, *, untried: bool = True, failed: bool = True, alternate: bool = False) -> Lane | None:
         """Returns the next ready lane, which is busy now; normal before bulk.
