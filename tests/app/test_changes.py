@@ -10,6 +10,7 @@ from documents import DOCS, section
 from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, opened, warn_of_removed
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
+from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.ingest.settings import IngestSettings
 from intercomd_daemon.operations.settings import HealthSettings, OperationsSettings
 from intercomd_daemon.rpc.settings import CallerSettings, TlsSettings
@@ -130,6 +131,24 @@ def test_documentation_lists_the_keys_that_need_a_restart() -> None:
     listed = [line for line in text.splitlines() if line.startswith("- ")]
     keys = set(re.findall(r"`([^`]+)`", "\n".join(listed)))
     assert keys == RESTART | {f"{section}*" for section in (*RESTART_SECTIONS, "ingest.tls.", "operations.tls.")}
+
+
+def test_daemon_that_becomes_an_agent_keeps_its_connections_until_the_restart() -> None:
+    """An agent's need no token, with which this daemon still delivers; and the other way round."""
+    agent = replace(
+        OLD,
+        upstream=UpstreamSettings(target="gateway:1"),
+        connections={"default": ConnectionSettings(name="default"), "eu": ConnectionSettings(name="eu")},
+        stopping=StoppingSettings(drain_seconds=1.0),
+    )
+    keys = ("connections.default.access_token", "connections.default.app_id", "connections.eu", "upstream.target")
+    for old, new in ((OLD, agent), (agent, OLD)):
+        changes = compare(old, new)
+        assert (changes.changed, changes.restart) == (("stopping.drain",), keys)
+        assert (changes.settings.connections, changes.settings.upstream) == (old.connections, old.upstream)
+    other = replace(agent, upstream=UpstreamSettings(target="gateway:2"), connections=OLD.connections)
+    changed = ("connections.eu", "connections.default.access_token", "connections.default.app_id")
+    assert compare(agent, other)[1:] == (changed, ("upstream.target",))
 
 
 def test_keys_of_one_section_are_applied_or_need_a_restart_individually() -> None:

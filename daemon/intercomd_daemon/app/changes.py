@@ -52,9 +52,16 @@ def compare(old: Settings, new: Settings) -> Changes:
         for name in sorted(getattr(old, table).keys() ^ getattr(new, table).keys())
     ]
     keys = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
-    restart = tuple(key for key in keys if _needs_restart(key, before[key], after[key]))
+    restart = [key for key in keys if _needs_restart(key, before[key], after[key])]
     changed += [key for key in keys if key not in restart]
-    return Changes(_keep(old, new), tuple(changed), restart)
+    settings = _keep(old, new)
+    if old.upstream.on != new.upstream.on:
+        # An agent's connections need no token: without this one, the daemon could deliver nothing until the restart.
+        left = [key for key in changed if key.startswith(f"{CONNECTIONS}.")]
+        changed = [key for key in changed if key not in left]
+        restart = sorted(restart + left)
+        settings = replace(settings, connections=old.connections)
+    return Changes(settings, tuple(changed), tuple(restart))
 
 
 def opened(old: Settings, used: Settings) -> list[str]:
