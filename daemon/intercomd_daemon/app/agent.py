@@ -11,7 +11,7 @@ from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.forward.worker import ForwardObserver, ForwardWorker
 from intercomd_daemon.ingest.accept import Decide
-from intercomd_daemon.ingest.forwarding import decide_forwarded
+from intercomd_daemon.ingest.decide_forwarded import decide_forwarded
 from intercomd_daemon.ingest.responses import PreviewedRequest
 from intercomd_daemon.ingest.service import Upstream
 from intercomd_daemon.spool.base import Outflow, Spool

@@ -18,9 +18,9 @@ from intercomd_daemon.errors import ConnectionNotAllowed, RequestRefused, Second
 from intercomd_daemon.ingest.coalescing import RequestCoalescer
 from intercomd_daemon.ingest.decision import AcceptTimes, Decision, Disposition
 from intercomd_daemon.ingest.decoded import DecodedEnvelope, Forwarder
+from intercomd_daemon.ingest.forwarded_request import ForwardedRequest
 from intercomd_daemon.ingest.limits import CLOCK_SKEW_SECONDS, REQUEST_EXPANDED_BYTES_MAX
 from intercomd_daemon.ingest.refusal import refusal_of
-from intercomd_daemon.ingest.repeated import ForwardedRequest
 from intercomd_daemon.ingest.timestamp_allocator import TimestampAllocator
 from intercomd_daemon.rpc.callers import ANYONE, Caller
 from intercomd_daemon.spool.base import Intake

@@ -6,9 +6,9 @@ from ingest.acceptance import NOW, sent
 from intercomd.v1.envelope_pb2 import Envelope
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.envelope import AcceptedEnvelope, Environment, Finding, Priority
+from intercomd_daemon.ingest.decide_forwarded import decide_forwarded
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import CustomEvent, OtherEvent
-from intercomd_daemon.ingest.forwarding import decide_forwarded
 
 RULES = {"default": ConnectionSettings(name="default", active=False)}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -3,7 +3,7 @@ import pytest
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.ingest.decision import Decision, Disposition
 from intercomd_daemon.ingest.decoded import Forwarder
-from intercomd_daemon.ingest.repeated import (
+from intercomd_daemon.ingest.forwarded_request import (
     MESSAGE_KEPT_MAX,
     VIOLATIONS_KEPT_MAX,
     ForwardedRequest,
