@@ -19,6 +19,7 @@ from intercomd_daemon.fleet.placement import (
     Place,
     living,
     may_take,
+    must_wait,
     should_move,
     should_offer,
     wanted,
@@ -206,3 +207,53 @@ def test_search_finds_the_law_that_a_changed_rule_breaks(mutant: type[Rules], la
     found = search(mutant())
     assert found.violation == law
     assert found.trace
+
+
+def joined(name: str, since: float, *serves: str) -> Member:
+    """A member that joined at a time; it serves pairs as in `w1:eu`."""
+    return Member(name, 9, frozenset((each[:2], each[3:]) for each in serves), since)
+
+
+EU1, EU2 = joined("a", 1.0, "w1:eu"), joined("b", 2.0, "w2:eu")
+
+
+@pytest.mark.parametrize(
+    ("view", "waiting"),
+    [
+        (fleet("a", EU1), set()),
+        (fleet("a", EU1, joined("b", 2.0, "w1:eu")), set()),
+        (fleet("a", EU1, joined("b", 2.0, "w2:us"), w2=Place("b")), set()),
+        (fleet("a", EU1, EU2), {"w2"}),
+        (fleet("a", EU1, EU2, w1=Place("a")), {"w2"}),
+        (fleet("a", EU1, EU2, w2=Place("b")), {"w1"}),
+        (fleet("a", EU1, EU2, w1=Place("a"), w2=Place("b")), {"w2"}),
+        (fleet("a", EU1, EU2, w2=Place("gone")), {"w2"}),
+        (fleet("a", EU1, joined("b", 1.0, "w2:eu")), {"w2"}),
+        (fleet("a", EU1, EU2, joined("c", 0.5, "w2:eu")), {"w1"}),
+        (fleet("a", EU1, joined("b", 2.0, "w2:eu", "w1:us"), w1=Place("b")), {"w2"}),
+        (fleet("a", joined("a", 1.0, "w1:eu", "w3:us"), EU2, joined("c", 3.0, "w3:us", "w3:eu")), {"w2", "w3"}),
+    ],
+    ids=[
+        "alone",
+        "the same settings",
+        "another connection",
+        "nowhere delivered: the eldest",
+        "one is delivered",
+        "the other is delivered",
+        "both are delivered: the eldest",
+        "delivered by a process that failed",
+        "as old: by name",
+        "the eldest of a workspace counts",
+        "delivered for another connection",
+        "three workspaces",
+    ],
+)
+def test_connection_with_several_workspaces_is_delivered_to_one(view: FleetView, waiting: set[str]) -> None:
+    found = set()
+    for name, member in view.members.items():
+        found |= {each for each, _ in member.serves if must_wait(view._replace(me=name), each)}
+    assert found == waiting
+
+
+def test_workspace_of_unknown_connections_waits_for_none() -> None:
+    assert not must_wait(fleet("a", joined("a", 1.0, "w1:"), EU2, w2=Place("b")), "w1")

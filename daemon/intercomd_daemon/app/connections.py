@@ -61,9 +61,9 @@ class Connections:
         self._spool, self._observer, self._started = spool, observer, True
         self.performer = Performer(self, spool, lambda outcome: observer.on_outcomes((outcome,)))
         self._workspaces = Workspaces(spool, self, self._workers, observer, shared=shared)
-        workers = await self._new_workers(self._settings)
+        # First, so that no workspace is acquired before daemons that share the spool know which connections it has.
         await self._store_workspaces()
-        self._workers.start(workers)
+        self._workers.start(await self._new_workers(self._settings))
 
     async def reconfigure(self, connections: Mapping[str, ConnectionSettings]) -> list[str]:
         """Replaces the settings: only the workers of connections that changed stop, or start anew; returns warnings.

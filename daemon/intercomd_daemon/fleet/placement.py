@@ -33,6 +33,8 @@ class Member(NamedTuple):
     """How many it has had since it joined."""
     serves: frozenset[tuple[str, str]]
     """The (workspace, connection) pairs of its settings."""
+    since: float = 0.0
+    """When it joined, in Unix seconds."""
 
     @property
     def established(self) -> bool:
@@ -77,6 +79,27 @@ def living(
 ) -> dict[str, Member]:
     """Returns the members that are alive, by incarnation."""
     return {each.incarnation: each for each in members if is_alive(heartbeats[each.incarnation], now, terms)}
+
+
+def must_wait(fleet: FleetView, workspace: str) -> bool:
+    """Whether a connection of a workspace belongs to another one, by the settings of other processes that live.
+
+    Its envelopes go to one workspace at a time: while settings differ, to one that is delivered already, or to that of
+    the process that has been there longest. All processes find the same one, so one of the workspaces never waits.
+    """
+    serves = fleet.members[fleet.me].serves
+    ours = {connection for served, connection in serves if served == workspace and connection}
+    rivals = {served for member in fleet.members.values() for served, name in member.serves if name in ours}
+    return any(_precedence(fleet, each) < _precedence(fleet, workspace) for each in rivals)
+
+
+def _precedence(fleet: FleetView, workspace: str) -> tuple[bool, float, str, str]:
+    """Returns what orders workspaces that have a connection in common, the first of which is delivered."""
+    serving = [each for each in fleet.members.values() if any(served == workspace for served, _ in each.serves)]
+    owner = fleet.places.get(workspace, Place()).owner
+    is_delivered = any(each.incarnation == owner for each in serving)
+    since, eldest = min((each.since, each.incarnation) for each in serving)
+    return not is_delivered, since, eldest, workspace
 
 
 def may_take(fleet: FleetView, workspace: str, free_seconds: float) -> bool:

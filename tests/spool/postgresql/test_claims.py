@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from types import SimpleNamespace
 
 import asyncpg
 
@@ -169,3 +170,50 @@ async def test_process_that_stops_leaves_the_fleet(open_daemon: Open, url: str) 
     rows = await connection.fetch("SELECT incarnation FROM intercomd.members")
     assert [row["incarnation"] for row in rows] == [one.incarnation]
     await connection.close()
+
+
+async def test_connection_of_two_workspaces_is_delivered_to_one_at_a_time(open_daemon: Open, url: str) -> None:
+    """A second fleet on one database by mistake, or daemons before and after a change of the App ID."""
+    one, two = await open_daemon(), await open_daemon()
+    assert await one.set_workspaces({"default": "w1"}) == []
+    outflow = await one.acquire("w1")
+    assert await two.set_workspaces({"default": "w2"}) == ["default"]
+    assert await two.set_workspaces({"default": "w2"}) == ["default"], "stored only once it is acquired"
+    claim = asyncio.create_task(two.acquire("w2"))
+    assert await waits(claim)
+    await settle(url)
+    assert await waits(claim)
+    outflow.check_held()
+    await one.close()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await claim
+    assert await two.set_workspaces({"default": "w2"}) == []
+
+
+async def test_owner_hands_over_a_connection_that_another_workspace_has(
+    open_daemon: Open, url: str, clock: SimpleNamespace
+) -> None:
+    """Its settings were read again, and the workspace that the connection has now was its own already."""
+    one = await open_daemon()
+    clock.wall += 1.0
+    two = await open_daemon()
+    await one.set_workspaces({"default": "w1", "eu": "w2"})
+    await two.set_workspaces({"default": "w1", "eu": "w2"})
+    first, second = await one.acquire("w1"), await two.acquire("w2")
+    await two.set_workspaces({"default": "w2", "eu": "w2"})
+    async with asyncio.timeout(WAIT_SECONDS):
+        await second.wait_asked()
+        await second.release()
+    first.check_held()
+    assert (await lease(url, "w2"))["reason"] == "settings"
+
+
+async def test_workspace_that_is_not_announced_yet_is_not_claimed(open_daemon: Open) -> None:
+    """While settings are read again, its connections are not known."""
+    spool = await open_daemon()
+    await spool.set_workspaces({"default": "w1"})
+    claim = asyncio.create_task(spool.acquire("w2"))
+    assert await waits(claim)
+    await spool.set_workspaces({"default": "w2"})
+    async with asyncio.timeout(WAIT_SECONDS):
+        await claim

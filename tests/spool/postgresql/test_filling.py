@@ -48,7 +48,7 @@ async def file_with_everything(path: Path) -> Seen:
     await spool.save_state("attributes of eu", b"state")
     await spool.set_paused("us", paused=True)
     await spool.set_workspaces(WORKSPACES)
-    outflow = await spool.acquire("w")
+    outflow = await spool.acquire(WORKSPACES["us"])
     await outflow.save_pacing(PacingState(1_000, 1_750_000_050.0, 9, 3.0))
     spool.keep_refusals([REFUSAL])
     seen = await see(spool, [])
@@ -107,7 +107,7 @@ async def test_daemon_goes_on_where_the_one_on_the_file_ended(
     assert await spool.paused() == {"us"}
     assert await spool.set_workspaces(WORKSPACES) == []
     assert await spool.set_workspaces(WORKSPACES | {"eu": "another"}) == ["eu"]
-    assert await (await spool.acquire("w")).load_pacing() == PacingState(1_000, 1_750_000_050.0, 9, 3.0)
+    assert await (await spool.acquire(WORKSPACES["us"])).load_pacing() == PacingState(1_000, 1_750_000_050.0, 9, 3.0)
     assert [each.envelope_id for each in await spool.refusals(TrailFilter(), 0, 10)] == ["refused"]
     assert len(await spool.find_waiting(TrailFilter(customer_id="eve"), 0, 10)) == 1
     await spool.close()

@@ -12,7 +12,7 @@ import asyncpg
 
 from intercomd_daemon.errors import IntercomdError
 from intercomd_daemon.fleet.lease import Fence, Lease, LeaseRow, Observation, Terms, is_unclean, may_claim, observe
-from intercomd_daemon.fleet.placement import FleetView, Place, may_take, wanted
+from intercomd_daemon.fleet.placement import FleetView, Place, may_take, must_wait, wanted
 from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.postgresql.members import Members
 from intercomd_daemon.spool.postgresql.session import Session
@@ -120,7 +120,7 @@ class Claims:
             self._free_since.pop(workspace, None)
             return
         free_since = self._free_since.setdefault(workspace, sent_at)
-        if not may_take(self.fleet, workspace, sent_at - free_since):
+        if must_wait(self.fleet, workspace) or not may_take(self.fleet, workspace, sent_at - free_since):
             return
         unclean, row = is_unclean(seen), seen.row
         why = "lease ended" if unclean else reason or "first"

@@ -18,6 +18,7 @@ from intercomd_daemon.spool import record
 from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.forwarded import KEPT_SECONDS, Forwarded
 from intercomd_daemon.spool.postgresql import archive
+from intercomd_daemon.spool.postgresql.assignment import assign, is_assigned_elsewhere, is_served_elsewhere
 from intercomd_daemon.spool.postgresql.connecting import connector, reason_of
 from intercomd_daemon.spool.postgresql.counters import Counters
 from intercomd_daemon.spool.postgresql.database_clock import DatabaseClock, ReadTime, read_time
@@ -54,13 +55,6 @@ from intercomd_daemon.spool.rows import (
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
 
 Result = TypeVar("Result")
-_FORGET_CONTACTS = """
-WITH gone AS (DELETE FROM contacts WHERE number IN (SELECT number FROM contacts WHERE connection = $1 LIMIT $2)
-    RETURNING number)
-DELETE FROM identities WHERE contact IN (SELECT number FROM gone) RETURNING contact
-"""
-CONTACTS_FORGOTTEN = 1_000
-"""Contacts of a connection whose workspace changed that one statement deletes."""
 
 
 class PostgresqlSpool:
@@ -205,7 +199,14 @@ class PostgresqlSpool:
 
     async def acquire(self, workspace: str, can_deliver: CanDeliver | None = None) -> PostgresqlOutflow:
         """Waits until this process holds the lease of the workspace."""
-        return PostgresqlOutflow(self, await self.leases.acquire(workspace, can_deliver))
+        holding = await self.leases.acquire(workspace, can_deliver)
+        try:
+            for name in self.leases.claims.members.connections_of(workspace):
+                await assign(self._reading, await self.number(name), workspace)
+        except BaseException:
+            await self.leases.release(holding)
+            raise
+        return PostgresqlOutflow(self, holding)
 
     # Operating
 
@@ -364,17 +365,18 @@ class PostgresqlSpool:
         self.counters.quota = self.counters.quota._replace(connections=tuple(names))
 
     async def set_workspaces(self, workspaces: Mapping[str, str]) -> list[str]:
-        """Stores the workspace of each connection; returns those that had another one."""
-        moved: list[str] = []
+        """Stores the workspace of each connection; returns those that had another one.
+
+        Where daemons deliver to that one by their settings, it is stored once this process acquires the new one.
+        """
         self.leases.claims.members.serve(workspaces)
+        moved = []
         for name, workspace in workspaces.items():
             number = await self.number(name)
-            before = await self._reading.fetch_value("SELECT workspace FROM connections WHERE number = $1", number)
-            if before not in {"", workspace}:
+            if await is_assigned_elsewhere(self._reading, number, workspace):
                 moved.append(name)
-                while await self._reading.fetch(_FORGET_CONTACTS, number, CONTACTS_FORGOTTEN):
-                    pass
-            await self._reading.fetch("UPDATE connections SET workspace = $2 WHERE number = $1", number, workspace)
+            if not await is_served_elsewhere(self._reading, self.incarnation, name, workspace):
+                await assign(self._reading, number, workspace)
         return moved
 
     async def load_state(self, name: str) -> bytes:

@@ -13,7 +13,7 @@ import asyncpg
 
 from intercomd_daemon.errors import IntercomdError, LeaseLost
 from intercomd_daemon.fleet.lease import Terms
-from intercomd_daemon.fleet.placement import should_move, should_offer
+from intercomd_daemon.fleet.placement import must_wait, should_move, should_offer
 from intercomd_daemon.spool.fleet import CanDeliver
 from intercomd_daemon.spool.postgresql.claims import Claimed, Claims
 from intercomd_daemon.spool.postgresql.session import Session
@@ -144,6 +144,10 @@ class Leases:
         """Decides whether to hand a workspace over to the process that asks for it; returns whom to refuse."""
         fleet = self.claims.fleet
         place = fleet.places.get(holding.workspace)
+        if must_wait(fleet, holding.workspace):
+            holding.release_reason = "settings"
+            holding.asked.set()
+            return ""
         if not successor or place is None:
             return ""
         places = {**fleet.places, holding.workspace: place._replace(offered=offered, successor=successor)}

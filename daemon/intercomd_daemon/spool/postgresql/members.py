@@ -11,7 +11,7 @@ from intercomd_daemon.fleet.lease import RENEWALS_PER_LEASE, Terms
 from intercomd_daemon.fleet.placement import Member, living
 from intercomd_daemon.spool.postgresql.session import Session
 
-_MEMBERS = "SELECT incarnation, heartbeats, connections, workspaces FROM members"
+_MEMBERS = "SELECT incarnation, heartbeats, connections, workspaces, since FROM members"
 _HEARTBEAT = "SELECT heartbeat_1($1, $2, $3, $4, $5, $6, $7)"
 
 
@@ -67,11 +67,14 @@ class Members:
         now = clock()
         self._seen = follow_heartbeats(self._seen, {each.incarnation: each.heartbeats for each in found}, now)
         members = living(found, self._seen, now, self._terms)
-        # What it waits for it can deliver, also before its settings are known.
         own = members.get(self._incarnation, Member(self._incarnation, 0, frozenset()))
-        served = {workspace for workspace, _ in own.serves}
-        unknown = frozenset((workspace, "") for workspace in waiting - served)
-        return members | {self._incarnation: own._replace(serves=own.serves | unknown)}
+        if not self._serves:  # An agent names no workspaces: what it waits for it can deliver.
+            own = own._replace(serves=frozenset((workspace, "") for workspace in waiting))
+        return members | {self._incarnation: own}
+
+    def connections_of(self, workspace: str) -> list[str]:
+        """Returns the connections that deliver to a workspace by the settings of this process."""
+        return [name for name, served in self._serves.items() if served == workspace]
 
     async def leave(self, control: Session) -> None:
         """Deletes the row of this process."""
@@ -80,4 +83,4 @@ class Members:
 
 def _member(row: asyncpg.Record) -> Member:
     pairs = zip(row["workspaces"], row["connections"], strict=True)
-    return Member(row["incarnation"], row["heartbeats"], frozenset(pair for pair in pairs if pair[0]))
+    return Member(row["incarnation"], row["heartbeats"], frozenset(pair for pair in pairs if pair[0]), row["since"])
