@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -52,6 +53,11 @@ async def connected() -> AsyncIterator[Connection]:
             await asyncio.wait({closed})
 
 
+def divided(raw: bytes) -> list[list[bytes]]:
+    """Returns the bytes as a whole, in two parts at each place, and one by one."""
+    return [[raw], *([raw[:at], raw[at:]] for at in range(1, len(raw))), [bytes([byte]) for byte in raw]]
+
+
 @pytest.mark.parametrize("ends", [False, True], ids=["", "then the connection ends"])
 @pytest.mark.parametrize(
     ("raw", "status", "body"),
@@ -71,8 +77,7 @@ async def connected() -> AsyncIterator[Connection]:
 async def test_response_is_the_same_however_its_bytes_arrive(
     raw: bytes, status: int, body: bytes, *, ends: bool
 ) -> None:
-    pieces = [[raw[:split], raw[split:]] for split in range(1, len(raw))] + [[raw], [bytes([byte]) for byte in raw]]
-    for each in pieces:
+    for each in divided(raw):
         async with connected() as connection:
             response = connection.call()
             for piece in each:
@@ -135,20 +140,45 @@ async def test_malformed_response_is_a_failure(connection: Connection, raw: byte
     assert connection.protocol.should_close
 
 
-async def test_malformed_body_leaves_a_write_its_status(connection: Connection) -> None:
-    response = connection.call(must_end=False)
-    for piece in (ACCEPTED + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\no\r\n", b"no chunk\r\n"):
-        connection.protocol.data_received(piece)
-    assert ((await response).status, response.result().body, response.result().complete) == (202, b"o", False)
-    assert connection.protocol.should_close
+@pytest.mark.parametrize("early", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("chunks", "body"), [(b"1\r\no\r\nno chunk\r\n", b"o"), (b"no chunk\r\n", b""), (b"1\r\nok\r\n0\r\n\r\n", b"o")]
+)
+async def test_malformed_body_leaves_a_write_its_status(early: bytes, chunks: bytes, body: bytes) -> None:
+    for pieces in divided(early + ACCEPTED + b"Transfer-Encoding: chunked\r\n\r\n" + chunks):
+        async with connected() as connection:
+            response = connection.call(must_end=False)
+            for piece in pieces:
+                connection.protocol.data_received(piece)
+            assert ((await response).status, response.result().body, response.result().complete) == (202, body, False)
+            assert connection.protocol.should_close
 
 
-async def test_body_that_ends_before_malformed_bytes_is_complete(connection: Connection) -> None:
+@pytest.mark.parametrize("head", [ACCEPTED + b"Content-Length: 2\r\n", ACCEPTED + b"Transfer-Encoding: chunked\r\n"])
+async def test_body_that_ends_before_malformed_bytes_is_complete(head: bytes) -> None:
+    body = b"2\r\nok\r\n0\r\n\r\n" if b"chunked" in head else b"ok"
+    for pieces in divided(head + b"\r\n" + body + b", no HTTP\r\n\r\n"):
+        async with connected() as connection:
+            response = connection.call()
+            for piece in pieces:
+                connection.protocol.data_received(piece)
+            assert ((await response).status, response.result().body, response.result().complete) == (202, b"ok", True)
+            assert connection.protocol.should_close
+
+
+@pytest.mark.parametrize("piece_bytes", [97, 65_536])
+async def test_responses_before_the_final_one_are_not_kept(connection: Connection, piece_bytes: int) -> None:
+    """A host may send them without end, up to the deadline of the call."""
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </>; rel=preload\r\n\r\n" * 5_000
     response = connection.call()
-    for piece in (ACCEPTED + b"Content-Length: 2\r\n\r\no", b"k, no HTTP\r\n\r\n"):
-        connection.protocol.data_received(piece)
-    assert ((await response).body, response.result().complete) == (b"ok", True)
-    assert connection.protocol.should_close
+    tracemalloc.start()
+    for start in range(0, len(early), piece_bytes):
+        connection.protocol.data_received(early[start : start + piece_bytes])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < len(early) / 2
+    connection.protocol.data_received(ACCEPTED + b"Content-Length: 2\r\n\r\nok")
+    assert ((await response).status, response.result().body) == (202, b"ok")
 
 
 @pytest.mark.parametrize("pieces", [1, 2], ids=["together", "later"])

@@ -7,10 +7,11 @@ gets both, so that an envelope takes a tenth less processor time.
 import asyncio
 
 import msgspec
-from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError, StreamReader, hdrs
+from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpResponseParser, RawResponseMessage
 from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
+from aiohttp.http_parser import HttpParser
 from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDictProxy
 
@@ -19,6 +20,7 @@ HEADER_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 1_000
 # The parser's readers pause a connection above twice this size. They are emptied before, see `pause_reading`.
 _READER_BYTES = 64 * 1024
+_HEAD_END = b"\r\n\r\n"
 _SWITCHING_PROTOCOLS = 101
 _CONTINUE, _OK = 100, 200
 
@@ -46,13 +48,9 @@ class CallProtocol(ResponseHandler):
         """The response to the call in progress."""
         self._body_bytes_max = 0
         self._must_end = False
-        self._received = b""
-        """The bytes up to the head of the final response."""
         self._head: RawResponseMessage | None = None
         self._reader = EMPTY_PAYLOAD
         """What aiohttp's parser writes the body into."""
-        self._reads_until_end = False
-        """Whether the parser can read a body that ends with the connection."""
         self._body = bytearray()
 
     def call(self, request: bytes, body_bytes_max: int, *, must_end: bool) -> asyncio.Future[RawResponse]:
@@ -65,27 +63,23 @@ class CallProtocol(ResponseHandler):
         if self.transport is None:
             raise ServerDisconnectedError
         self._body_bytes_max, self._must_end = body_bytes_max, must_end
-        self._received, self._head, self._body = b"", None, bytearray()
+        self._head, self._body = None, bytearray()
         # A new parser for each call: what it has read of another response must not become a part of this one.
-        self._set_parser(reads_until_end=False)
-        self._response = self._loop.create_future()
-        self.transport.write(request)
-        return self._response
-
-    def _set_parser(self, *, reads_until_end: bool) -> None:
-        self._reads_until_end = reads_until_end
         self._parser = HttpResponseParser(
             self,
             self._loop,
             _READER_BYTES,
             payload_exception=ClientPayloadError,
-            read_until_eof=reads_until_end,
+            read_until_eof=True,
             # A body in an encoding that was not requested does not undo a 202: it is decoded later, where possible.
             auto_decompress=False,
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_MAX,
         )
+        self._response = self._loop.create_future()
+        self.transport.write(request)
+        return self._response
 
     def data_received(self, data: bytes) -> None:
         """Reads on; outside of a call as aiohttp does."""
@@ -93,30 +87,30 @@ class CallProtocol(ResponseHandler):
             super().data_received(data)
             return
         try:
-            messages, self._upgraded, _ = self._parser.feed_data(data)
-            for head, reader in messages:
-                self._on_head(head, reader)
+            self._parse(self._parser, data)
         except Exception as error:  # noqa: BLE001 - as aiohttp does: none may end the daemon
             self._should_close = True
-            if self._head is not None:
-                # The body may have ended before the malformed bytes.
-                self._read_body()
-            self.fail(error if isinstance(error, HttpProcessingError) else HttpProcessingError())
-            return
-        head = self._head
-        if head is None:
-            self._received += data
-        elif self._reader is not EMPTY_PAYLOAD:
+            # The body may have ended before the malformed bytes.
             self._read_body()
-        elif self._reads_until_end or head.headers.get(hdrs.CONTENT_LENGTH) == "0":
-            self._end(head, b"", complete=True)
+            self.fail(error if isinstance(error, HttpProcessingError) else HttpProcessingError())
         else:
-            # A body without a length may end with the connection. The parser reads it only if it may create a reader
-            # for every response, even for an empty one, as almost all are. So this response is read again by another.
-            self._set_parser(reads_until_end=True)
-            self._head, received = None, self._received
-            self._received = b""
-            self.data_received(received + data)
+            self._read_body()
+
+    def _parse(self, parser: HttpParser[RawResponseMessage], data: bytes) -> None:
+        """Has the parser read each head by itself: of bytes with a malformed part, it passes on nothing."""
+        end = len(data) - len(data.lstrip(b"\r\n"))  # The last bytes of a head may arrive apart.
+        self._feed(parser, data[:end])
+        while self._head is None and (found := data.find(_HEAD_END, end)) >= 0:
+            start, end = end, found + len(_HEAD_END)
+            self._feed(parser, data[start:end])
+        self._feed(parser, data[end:])
+
+    def _feed(self, parser: HttpParser[RawResponseMessage], data: bytes) -> None:
+        if not data:
+            return
+        messages, self._upgraded, _ = parser.feed_data(data)
+        for head, reader in messages:
+            self._on_head(head, reader)
 
     def _on_head(self, head: RawResponseMessage, reader: StreamReader) -> None:
         if head.should_close or self._head is not None:
@@ -126,8 +120,10 @@ class CallProtocol(ResponseHandler):
             self._head, self._reader = head, reader
 
     def _read_body(self) -> None:
+        if self._head is None:
+            return
         self._body += self._reader.read_nowait()
-        if self._head is not None and (self._reader.is_eof() or len(self._body) >= self._body_bytes_max):
+        if self._reader.is_eof() or len(self._body) >= self._body_bytes_max:
             self._should_close = self._should_close or not self._reader.is_eof()
             self._end(self._head, self._body, complete=True)
 
