@@ -113,6 +113,8 @@ async def test_explain_limits_entries_and_says_that_older_ones_exist(daemon: Dae
     assert lines[0] == "Intercom has the newest 2 envelopes of many."
     assert lines[-1] == "Older entries exist: --limit shows more."
     assert len(await explain(daemon, "many", "--json", "--limit", 3)) == 3
+    result = await invoke("explain", "many", "--json", "--limit", 2, "--operations", daemon.operations_address)
+    assert (len(result.stdout.splitlines()), result.stderr) == (2, f"{lines[-1]}\n")
 
 
 async def test_explain_shows_tries_status_and_the_next_attempt(daemon: Daemon, sandbox: Sandbox) -> None:

@@ -38,21 +38,27 @@ def test_connection_that_does_not_write_to_the_same_workspace_changes_nothing(ot
 
 @pytest.mark.parametrize(
     ("given", "warned"),
-    [({}, ["one", "two"]), ({"UNCHANGED_FOR": "1h"}, ["one", "two"]), ({"UNCHANGED_FOR": "0s"}, [])],
+    [({}, ["one"]), ({"UNCHANGED_FOR": "1h"}, ["one"]), ({"UNCHANGED_FOR": "0s"}, [])],
 )
 def test_connections_of_one_workspace_always_send(given: dict[str, str], warned: list[str]) -> None:
     assert unchanged_for(one=given, two=given) == ({"one": 0.0, "two": 0.0}, warned)
 
 
-def test_warning_names_the_other_connections() -> None:
+def test_connection_that_always_sends_needs_no_warning() -> None:
+    assert unchanged_for(one={"UNCHANGED_FOR": "0s"}, two={}) == ({"one": 0.0, "two": 0.0}, ["two"])
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"), [("AB", "a, b"), ("ABCDE", "a, b, c, d, e"), ("ABCDEFG", "a, b, c, d, e and 2 more")]
+)
+def test_workspace_has_one_warning_with_some_of_its_connections(names: str, listed: str) -> None:
     variables = {
         f"INTERCOMD_CONNECTIONS_{name}_{key}": value
-        for name in "ABC"
+        for name in names
         for key, value in {"APP_ID": "abc", **TOKEN}.items()
     }
-    warnings = load(None, variables).warnings
-    others = "b, c may send other values to users of the same workspace"
-    assert warnings[0] == f'connections.a.unchanged_for (default): "0s" applies, as {others}'
+    applies = f'"0s" applies to the connections of this workspace ({listed}): each may change what another has sent'
+    assert load(None, variables).warnings == (f"connections.a.unchanged_for (default): {applies}",)
 
 
 def test_agent_keeps_its_settings() -> None:

@@ -36,6 +36,8 @@ TROUBLED = (
 )
 """States whose cause is shown, because an entry of the trail does not have it."""
 
+_OLDER = "Older entries exist: --limit shows more."
+
 
 @click.command(
     "explain",
@@ -129,6 +131,8 @@ def _explain(
     if as_json:
         for entry in entries:
             print_json(entry)
+        if found.more:
+            click.echo(_OLDER, err=True)
     elif entries:
         _print(identifier, found, entries)
     return bool(entries), any(status.upstream for status in found.connections.values())
@@ -200,4 +204,4 @@ def _print(identifier: str, found: Explained, entries: list[TrailEntry]) -> None
         click.echo()
         print_explanation(explain_entry(entry, superseded=over, forwards=connection_of(entry) in agents))
     if found.more:
-        click.echo("\nOlder entries exist: --limit shows more.")
+        click.echo(f"\n{_OLDER}")
