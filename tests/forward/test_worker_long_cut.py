@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from forwarding.cutting_proxy import CuttingProxy
 from forwarding.recorder import Recorder, row, rows
 from ingest.acceptance import RecordingReport
 from ingest.server import Served
@@ -13,6 +12,7 @@ from intercomd_daemon.forward.gateway import Gateway
 from intercomd_daemon.forward.settings import UpstreamSettings
 from intercomd_daemon.forward.worker import ForwardWorker
 from intercomd_daemon.spool.memory import MemorySpool
+from tcp_proxy import TcpProxy
 
 DAY = 86_400.0
 
@@ -24,18 +24,18 @@ async def test_lost_answer_is_repeated_after_days(days: int) -> None:
     far = MemorySpool(wall=lambda: clock.now, monotonic=lambda: clock.now)
     near, recorder = MemorySpool(), Recorder()
     await near.append(rows("a", "b"))
-    async with Served(far, RecordingReport()) as served, CuttingProxy(f"127.0.0.1:{served.port}") as proxy:
+    async with Served(far, RecordingReport()) as served, TcpProxy(f"127.0.0.1:{served.port}") as proxy:
         gateway = Gateway(UpstreamSettings(target=proxy.address))
         outflow = await near.acquire("upstream default")
         worker = ForwardWorker("default", "agent-1", outflow, gateway, recorder, paused=True)
         task = asyncio.create_task(worker.run())
         worker.pause(paused=False)
         await recorder.until(lambda: recorder.states[-1:] == [("DELIVERING", "")])
-        proxy.holding = True
+        proxy.losing = True
         await near.append([row("c")])
-        await proxy.until_swallowed()
+        await proxy.until_lost()
         while not far._rows:
-            await proxy.until_swallowed()
+            await proxy.until_lost()
         worker.pause(paused=True)
         delivered = {kept.incoming.envelope_id for kept in far._rows.values()}
         for key in [*far._rows]:
@@ -44,7 +44,7 @@ async def test_lost_answer_is_repeated_after_days(days: int) -> None:
             clock.now += DAY + 1
             await far.append([row(f"later-{day}")])
         proxy.cut()
-        proxy.holding = False
+        proxy.losing = False
         worker.pause(paused=False)
         worker.probe_now()
         assert set(await recorder.ended(3)) == {"a", "b", "c"}

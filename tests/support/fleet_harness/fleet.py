@@ -13,13 +13,13 @@ import asyncpg
 from daemons import on_other_clock
 from daemons.process import WAIT_SECONDS, Daemon, connection_for
 from database.server import Server
-from fleet_harness.database_proxy import DatabaseProxy
 from fleet_harness.intercom_proxy import Call, IntercomProxy, token_of
 from fleet_harness.laws import TakeOver, take_overs_of
 from intercomd_daemon.sandbox import Recorded, Sandbox, SandboxSettings
 from kill_harness.kills import pause
 from kill_harness.plan import SECOND
 from ports import free_port
+from tcp_proxy import TcpProxy
 
 LEASE_SECONDS = 5.0
 RATE_LIMIT, RATE_WINDOW_SECONDS = 160, 2.0
@@ -50,7 +50,7 @@ class Fleet:
             )
         )
         self.daemons: dict[str, Daemon] = {}
-        self.databases: dict[str, list[DatabaseProxy]] = {}
+        self.databases: dict[str, list[TcpProxy]] = {}
         """Of each daemon, a proxy to each server."""
         self.intercom: IntercomProxy
         self.addresses: dict[str, str] = {}
@@ -102,9 +102,7 @@ class Fleet:
 
     async def _make(self, name: str) -> None:
         """Makes a daemon with a token, and proxies to the servers, of its own; starts nothing."""
-        proxies = [
-            await self._stack.enter_async_context(DatabaseProxy(self._socket(server))) for server in self.servers
-        ]
+        proxies = [await self._stack.enter_async_context(TcpProxy(self._socket(server))) for server in self.servers]
         self.databases[name] = proxies
         folder = self.folder / name
         folder.mkdir()
@@ -128,7 +126,7 @@ class Fleet:
         """Points the daemons' proxies to the servers of now, the first proxy to the first server."""
         for proxies in self.databases.values():
             for proxy, server in zip(proxies, self.servers, strict=False):
-                proxy.socket = self._socket(server)
+                proxy.target = self._socket(server)
 
     @property
     def calls(self) -> list[Call]:

@@ -12,13 +12,13 @@ from itertools import cycle
 from pathlib import Path
 
 from daemons.process import Daemon, connection_for
-from forwarding.cutting_proxy import CuttingProxy
 from intercomd.v1.outcome_pb2 import Outcome, OutcomeType
 from intercomd_daemon.sandbox import Sandbox, SandboxSettings
 from kill_harness.kills import pause
 from kill_harness.laws import Laws, check_arrivals, check_contacts, check_outcomes, check_repeats
 from kill_harness.plan import SECOND, SKIPPED, User, disposition
 from kill_harness.producers import Notes, Producers
+from tcp_proxy import TcpProxy
 
 ADDRESS = "unix:ingest"
 USERS = 12
@@ -30,7 +30,7 @@ _ENDED = {OutcomeType.OUTCOME_TYPE_FORWARDED, OutcomeType.OUTCOME_TYPE_SKIPPED}
 class ChainRun:
     """Senders, an agent, a proxy that cuts, a gateway, and Intercom."""
 
-    def __init__(self, agent: Daemon, gateway: Daemon, proxy: CuttingProxy, sandbox: Sandbox, seed: int) -> None:
+    def __init__(self, agent: Daemon, gateway: Daemon, proxy: TcpProxy, sandbox: Sandbox, seed: int) -> None:
         self._agent = agent
         self._gateway = gateway
         self._proxy = proxy
@@ -94,30 +94,30 @@ class ChainRun:
 
     async def answers(self) -> None:
         """An answer is lost: the gateway has committed, and the agent does not know."""
-        await self._swallow()
+        await self._lose_an_answer()
         self._proxy.cut()
 
     async def unanswered_agent(self) -> None:
         """The agent is killed while the answer of a committed request is lost."""
-        await self._swallow()
+        await self._lose_an_answer()
         await self._agent.kill()
         self._proxy.cut()
         await self._agent.start()
 
     async def unanswered_gateway(self) -> None:
         """The gateway is killed after it has committed a request whose answer is lost."""
-        await self._swallow()
+        await self._lose_an_answer()
         await self._gateway.kill()
         self._proxy.cut()
         await self._gateway.start()
 
-    async def _swallow(self) -> None:
-        self._proxy.holding = True
+    async def _lose_an_answer(self) -> None:
+        self._proxy.losing = True
         try:
-            await self._proxy.until_swallowed()
+            await self._proxy.until_lost()
             await pause(0.05)
         finally:
-            self._proxy.holding = False
+            self._proxy.losing = False
 
     async def _check(self, notes: Notes) -> None:
         agents, gateways = await self._drained(self._agent), await self._drained(self._gateway)
@@ -157,7 +157,7 @@ async def chain_run(folder: Path, port: int, seed: int) -> AsyncIterator[ChainRu
     for place in places.values():
         place.mkdir()
     address = f"127.0.0.1:{port}"
-    async with Sandbox(SandboxSettings(seed=seed)) as sandbox, CuttingProxy(address) as proxy:
+    async with Sandbox(SandboxSettings(seed=seed)) as sandbox, TcpProxy(address) as proxy:
         second = connection_for(sandbox.base_url, places["gateway"] / "token")
         gateway = Daemon(
             places["gateway"], sandbox.base_url, {"ingest": {"listen": [address]}, "connections": {SECOND: second}}

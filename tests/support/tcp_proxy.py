@@ -1,4 +1,4 @@
-"""A TCP proxy between a daemon and a database server that cuts, loses answers, or holds everything back."""
+"""A TCP proxy between a daemon and a gateway or database that cuts, loses answers, or holds everything back."""
 
 import asyncio
 from pathlib import Path
@@ -8,12 +8,12 @@ WAIT_SECONDS = 60.0
 _CHUNK = 1 << 16
 
 
-class DatabaseProxy:
-    """`async with DatabaseProxy(socket) as proxy:` listens on a free port of the loopback."""
+class TcpProxy:
+    """`async with TcpProxy(target) as proxy:` listens on a free port of the loopback."""
 
-    def __init__(self, socket: Path) -> None:
-        self.socket = socket
-        """The server's; new connections go to it."""
+    def __init__(self, target: str | Path) -> None:
+        self.target = target
+        """The server's address, or the path of its socket; new connections go to it."""
         self.port = 0
         self.losing = False
         """While set, the server's answers are lost; cut the connections afterwards."""
@@ -27,6 +27,11 @@ class DatabaseProxy:
         self._whole = asyncio.Event()
         self._whole.set()
         self._changed = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -71,7 +76,7 @@ class DatabaseProxy:
         self._writers.add(writer)
         try:
             await self._whole.wait()
-            far_reader, far_writer = await asyncio.open_unix_connection(self.socket)
+            far_reader, far_writer = await self._open()
             self._writers.add(far_writer)
             pumps = [
                 asyncio.create_task(self._pump(reader, far_writer, answers=False)),
@@ -89,6 +94,12 @@ class DatabaseProxy:
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.target, Path):
+            return await asyncio.open_unix_connection(self.target)
+        host, _, port = self.target.rpartition(":")
+        return await asyncio.open_connection(host, int(port))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         while data := await reader.read(_CHUNK):
