@@ -226,7 +226,9 @@ def test_limit_is_that_of_the_code(row: list[str]) -> None:
 
 
 def test_files_that_the_architecture_names_are_there() -> None:
-    files = [relative(path) for path in ROOT.rglob("*.*") if ".venv" not in path.parts]
+    folders = ("daemon", "proto", "tests")
+    paths = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*.*"))]
+    files = [relative(path) for path in paths]
     for named in re.findall(r"`([\w/]+\.(?:py|proto|toml))`", ARCHITECTURE.read_text()):
         assert any(f"/{file}".endswith(f"/{named}") for file in files), named
 

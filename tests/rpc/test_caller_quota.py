@@ -38,6 +38,7 @@ def test_fullest_wait_decides() -> None:
     made.take(ENVELOPES, 30, 0.0)
     made.take(BYTES, 5_000, 0.0)
     assert made.wait(0.0)[1] == BYTES
+    assert (made.rate(ENVELOPES), made.rate(BYTES)) == (10, 1_000)
     assert made.wait(2.0)[0] == pytest.approx(1.0, abs=1e-6)
 
 

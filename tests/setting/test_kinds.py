@@ -47,6 +47,7 @@ PLACEHOLDERS = kinds.texts("texts", r"(?s).+", lower=True)
         (DURATION, "1h30m", 5_400.0),
         (DURATION, "1.5s", 1.5),
         (AGE, "", 0.0),
+        (kinds.size(KIB, GIB, none=True), "", 0),
         (AGE, "48m", 2_880.0),
         (TYPES, {}, {}),
         (TYPES, {"plan": "string", "since": "datetime"}, {"plan": "string", "since": "datetime"}),

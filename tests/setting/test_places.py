@@ -215,3 +215,16 @@ def test_local_address_is_judged_as_it_is_written(address: str, local: bool) -> 
 )
 def test_host_of_is_empty_where_clients_choose_the_name(address: str, host: str) -> None:
     assert places.host_of(address) == host
+
+
+@pytest.mark.parametrize(
+    ("url", "clear"),
+    [
+        ("http://intercom.internal", True),
+        ("http://localhost:1234", False),
+        ("http://127.0.0.1:1234", False),
+        ("https://api.intercom.io", False),
+    ],
+)
+def test_token_is_in_the_clear_beyond_this_host_without_tls(url: str, clear: bool) -> None:
+    assert places.in_the_clear(url) is clear

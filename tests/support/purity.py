@@ -25,6 +25,7 @@ def impure_modules() -> list[Path]:
     return [path for path in architecture.MODULES if not architecture.is_pure(path)]
 
 
+@cache
 def is_pure_test(path: Path) -> bool:
     """Whether a test file is named after a pure module, or is the test of the architecture.
 

@@ -283,6 +283,14 @@ def test_classification_has_contact_and_attribute(call: Call, answer: Response, 
     assert classify(call, answer) == classification
 
 
+def test_refusal_whose_body_broke_off_is_transient() -> None:
+    """The rest may name another cause; but not that the access is refused."""
+    for status in (400, 404, 409, 422):
+        broken_off = Response(status, error("parameter_invalid", "no")[:20], complete=False)
+        assert classify(CREATE, broken_off) == Classification(TRANSIENT, "ANSWER_UNREADABLE")
+    assert classify(CREATE, Response(401, complete=False)).kind is SUSPENDED
+
+
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n", b" \t\n" * 1000])
 def test_body_of_white_space_is_an_empty_one(body: bytes) -> None:
     """Rails sends a space for `head`."""

@@ -394,8 +394,10 @@ def test_reports_of_calls_that_left_before_the_creation_refuse_nothing(late: int
 def test_next_list_ends_every_doubt() -> None:
     known = catalog(DataAttribute("plan"))
     known.reported_missing("plan", known.creations, NOW)
+    assert known.doubted("plan")
     assert fit(known) is Fit.CREATE
     known.read([DataAttribute("plan")], NOW)
+    assert not known.doubted("plan")
     assert fit(known) is Fit.SEND
     known.reported_missing("plan", known.creations, NOW)
     assert fit(known) is Fit.CREATE
