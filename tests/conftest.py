@@ -17,6 +17,7 @@ from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 import signals
+from deadlines import GRACE_SECONDS, LONGEST_SECONDS_MAX, TEST_SECONDS_MAX, alarm, ending
 from ports import free_port
 from purity import impure_modules, is_pure_test
 
@@ -114,10 +115,17 @@ def unused_tcp_port() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Lets a test that fails leave no daemon: what is open to it would make another test fail."""
+    """Ends a coroutine that hangs. One that fails leaves no daemon: what is open to it would make another test fail."""
+    if not isinstance(item, pytest.Function) or not iscoroutinefunction(item.obj):
+        return
+    item.obj = ending(item.obj, _seconds_max(item))
     daemons = sys.modules.get("daemons.process")  # Its import takes longer than the pure tests.
-    if daemons is not None and isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
+    if daemons is not None:
         item.obj = daemons.owning_daemons(item.obj)
+
+
+def _seconds_max(item: pytest.Item) -> float:
+    return LONGEST_SECONDS_MAX if item.nodeid.startswith(LONGEST) else TEST_SECONDS_MAX
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -164,12 +172,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_MEASURED] = measured
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Measures while a test of a pure module runs, with its fixtures."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Measures while a test of a pure module runs, and ends any that hangs; with its fixtures."""
     measured = item.config.stash.get(_MEASURED, None)
     if measured is not None:
         measured.switch(on=is_pure_test(item.path))
+    with alarm(_seconds_max(item) + GRACE_SECONDS):
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
