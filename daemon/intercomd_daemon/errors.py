@@ -53,6 +53,17 @@ class ShuttingDown(RetryLater):
     """The daemon is stopping; another one, or the restarted one, can accept the request."""
 
 
+class SpoolClosed(ShuttingDown):
+    """The spool is closed, or closes, as the daemon stops."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the spool is closed, as the daemon stops: send the request again, to another daemon or to this one after "
+            "its restart",
+            1.0,
+        )
+
+
 class CommitUnknown(IntercomdError):
     """It is unknown whether the database committed the request; a repeat with the same ids is safe."""
 

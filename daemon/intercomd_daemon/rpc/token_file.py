@@ -79,6 +79,6 @@ class TokenFiles:
                 (it for it, known in others.items() if token_hash in known), ""
             )
             if owner and owner != name:
-                raise FileUnusable(f"line {number} of {file.path} is a token of caller {owner} too")
+                raise FileUnusable(f"line {number} of {file.path} is a token of caller {owner} too; remove one of them")
             hashes.append(token_hash)
         return tuple(hashes)

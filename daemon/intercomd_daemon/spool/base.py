@@ -259,5 +259,5 @@ class Spool(Intake, Archive, States, SharedTime, Protocol):
         ...
 
     async def close(self) -> None:
-        """Commits all requests that were made and closes; later calls raise ShuttingDown."""
+        """Commits all requests that were made and closes; later calls raise SpoolClosed."""
         ...

@@ -13,7 +13,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import ShuttingDown, SpoolFull
+from intercomd_daemon.errors import SpoolClosed, SpoolFull
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import completion, record
 from intercomd_daemon.spool.fleet import CanDeliver
@@ -37,8 +37,6 @@ from intercomd_daemon.spool.rows import (
     position_of,
 )
 from intercomd_daemon.spool.trail import KeptOutcome, TrailFilter
-
-_SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
 
 class MemorySpool:
@@ -82,7 +80,7 @@ class MemorySpool:
 
     def _refuse_if_closed(self) -> None:
         if self._closed.is_set():
-            raise ShuttingDown("the spool is closed, as the daemon stops", _SHUTTING_DOWN_RETRY_SECONDS)
+            raise SpoolClosed
 
     async def append(self, rows: Sequence[Incoming], forwarded: Forwarded | None = None) -> list[int]:
         """Appends rows to the logs."""
@@ -438,5 +436,5 @@ class MemorySpool:
         await self._closed.wait()
 
     async def close(self) -> None:
-        """Closes the spool: every later call fails with ShuttingDown."""
+        """Closes the spool: every later call fails with SpoolClosed."""
         self._closed.set()

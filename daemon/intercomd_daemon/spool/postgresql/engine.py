@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from intercomd_daemon.envelope import AcceptedEnvelope, Priority, Refusal
-from intercomd_daemon.errors import CommitUnknown, IntercomdError, ShuttingDown, SpoolUnusable
+from intercomd_daemon.errors import CommitUnknown, IntercomdError, SpoolClosed, SpoolUnusable
 from intercomd_daemon.fleet.lease import Terms
 from intercomd_daemon.outcome import DeadLetter, Outcome
 from intercomd_daemon.spool import record
@@ -149,9 +149,9 @@ class PostgresqlSpool:
         return self.counters.numbers[name]
 
     def refuse_if_closed(self) -> None:
-        """Raises ShuttingDown once the spool is closed."""
+        """Raises SpoolClosed once the spool is closed."""
         if self._closed.is_set():
-            raise ShuttingDown("the spool is closed, as the daemon stops", 1.0)
+            raise SpoolClosed
 
     # Accepting
 

@@ -217,7 +217,8 @@ class AppendQueue:
             raise CommitUnknown(f"{text}: send them again with the same ids") from error
         if appended(sent, self._row) is Committed.YES:
             return self._results
-        raise DatabaseAway("the connection to the database broke before the envelopes were accepted", 1.0) from error
+        text = "the connection to the database broke before the envelopes were accepted: send them again"
+        raise DatabaseAway(text, 1.0) from error
 
     def _arguments(self, rows: Sequence[Incoming], group: list[_Request]) -> dict[str, list[object]]:
         """Returns the arguments of `append_1` that describe the rows: an array for each column."""

@@ -80,7 +80,8 @@ class Orders:
             "SELECT order_1($1, connection_1($2), $3, $4, $5, $6, $7)", *values, ORDERS_MAX, ORDERS_KEPT
         )
         if not number:
-            raise RetryLater(f"{ORDERS_MAX} calls of operators wait for the daemons that deliver, the limit", 5.0)
+            text = f"{ORDERS_MAX} calls of operators wait for the daemons that deliver, the limit: retry later"
+            raise RetryLater(text, 5.0)
         try:
             async with asyncio.timeout(self.order_seconds):
                 return await self._answer(number, kind)

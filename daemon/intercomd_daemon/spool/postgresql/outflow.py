@@ -57,7 +57,7 @@ class LeasingEngine(Protocol):
         ...
 
     def refuse_if_closed(self) -> None:
-        """Raises ShuttingDown once the spool is closed."""
+        """Raises SpoolClosed once the spool is closed."""
         ...
 
 

@@ -41,7 +41,7 @@ async def check(connection: asyncpg.Connection) -> None:
         SpoolUnusable: a daemon cannot use it.
     """
     if int(await connection.fetchval("SHOW server_version_num")) < VERSION_MIN:
-        raise SpoolUnusable("the server is older than PostgreSQL 14")
+        raise SpoolUnusable("the server is older than PostgreSQL 14: upgrade it, or use another one")
     if encoding := await connection.fetchval(_UNUSABLE_ENCODING):
         raise SpoolUnusable(
             f"the database has the encoding {encoding}, which lacks characters: create one with ENCODING 'UTF8'"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from intercomd_daemon.errors import IntercomdError, ShuttingDown, SpoolFull
+from intercomd_daemon.errors import IntercomdError, SpoolClosed, SpoolFull
 
 Result = TypeVar("Result")
 Job = Callable[[asyncpg.Connection], Awaitable[Any]]
@@ -127,10 +127,10 @@ class Session:
         Raises:
             DatabaseAway: nothing was sent.
             AnswerLost: it may have taken effect.
-            ShuttingDown: the session is closed.
+            SpoolClosed: the session is closed.
         """
         if self._closing:
-            raise ShuttingDown("the spool is closed, as the daemon stops", 1.0)
+            raise SpoolClosed
         if self.away:
             raise DatabaseAway(f"the database cannot be reached: {self.away}", AWAY_RETRY_SECONDS)
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -265,7 +265,7 @@ class ReadingSession(Session):
 
         Raises:
             DatabaseAway: the database did not answer, or refuses for now.
-            ShuttingDown: the session is closed.
+            SpoolClosed: the session is closed.
         """
         try:
             return await super().perform(job)

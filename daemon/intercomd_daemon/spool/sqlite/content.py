@@ -39,7 +39,7 @@ def find(path: str) -> str:
         return path
     if retired.exists():
         return str(retired)
-    raise SpoolUnusable(f"there is no spool {path}")
+    raise SpoolUnusable(f"there is no spool {path}: name the file of one")
 
 
 @contextmanager

@@ -14,12 +14,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from intercomd_daemon.envelope import Priority
-from intercomd_daemon.errors import ShuttingDown
+from intercomd_daemon.errors import SpoolClosed
 from intercomd_daemon.spool.sqlite.job_queue import Job, JobQueue
 from intercomd_daemon.spool.sqlite.store import CommitResult, JobResult, Store
 from intercomd_daemon.spool.sqlite.transaction import DatabaseOperation, Result
-
-SHUTTING_DOWN_RETRY_SECONDS = 1.0
 
 OnGrown = Callable[[set[tuple[str, Priority]]], None]
 
@@ -82,7 +80,7 @@ class Writer:
         """Performs an operation; returns its result once its commit is on disk.
 
         Raises:
-            ShuttingDown: the spool is closing.
+            SpoolClosed: the spool is closing.
             SpoolFull: too many bytes wait, or the operation found no room.
         """
         return await self.submit(run, append_bytes=append_bytes, retried=retried)
@@ -93,11 +91,11 @@ class Writer:
         """Queues an operation for the thread; returns the future of its result.
 
         Raises:
-            ShuttingDown: the spool is closing.
+            SpoolClosed: the spool is closing.
             SpoolFull: too many bytes wait.
         """
         if self._closing:
-            raise ShuttingDown("the spool is closing, as the daemon stops", SHUTTING_DOWN_RETRY_SECONDS)
+            raise SpoolClosed
         job = Job(run, self._loop.create_future(), append_bytes, retried)
         with self._lock:
             if self._queue.put(job) and self._waits:
