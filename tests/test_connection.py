@@ -23,12 +23,17 @@ def test_owner_ids_are_text_from_2_16_on(version: str, text: bool) -> None:
     assert ConnectionSettings(name="main", api_version=version).owner_id_is_text is text
 
 
-def test_connections_are_grouped_by_api_and_app_id() -> None:
+def test_connections_that_write_are_grouped_by_api_and_app_id() -> None:
     """Without an App ID nothing says that two connections share a workspace."""
-    given = {
-        name: ConnectionSettings(name=name, app_id=app_id, region=region)
-        for name, app_id, region in (
-            ("d", "x", "us"), ("b", "x", "us"), ("c", "x", "eu"), ("e", "", "us"), ("a", "", "us"), ("f", "y", "us")
-        )
-    }  # fmt: skip
-    assert sorted(by_workspace(given).values()) == [["a"], ["b", "d"], ["c"], ["e"], ["f"]]
+    given = [
+        ConnectionSettings(name="d", app_id="x"),
+        ConnectionSettings(name="b", app_id="x"),
+        ConnectionSettings(name="c", app_id="x", region="eu"),
+        ConnectionSettings(name="e"),
+        ConnectionSettings(name="a"),
+        ConnectionSettings(name="f", app_id="y"),
+        ConnectionSettings(name="g", app_id="x", dry_run=True),
+        ConnectionSettings(name="h", app_id="x", active=False),
+    ]
+    grouped = by_workspace({each.name: each for each in given})
+    assert sorted(grouped.values()) == [["a"], ["b", "d"], ["c"], ["e"], ["f"]]

@@ -115,8 +115,9 @@ ConnectionsByName = Mapping[str, ConnectionSettings]
 
 
 def by_workspace(connections: ConnectionsByName) -> dict[str, list[str]]:
-    """Returns the names of the connections of each workspace, sorted."""
+    """Returns the names of the connections that write to each workspace, sorted."""
     names: dict[str, list[str]] = {}
-    for name in sorted(connections):
-        names.setdefault(connections[name].workspace, []).append(name)
+    for name, connection in sorted(connections.items()):
+        if connection.active and not connection.dry_run:
+            names.setdefault(connection.workspace, []).append(name)
     return names

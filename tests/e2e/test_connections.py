@@ -75,6 +75,18 @@ async def test_connections_of_one_workspace_neither_hide_values_nor_merge_events
     assert len(sandbox.events) == len(plans)
 
 
+async def test_connection_in_a_dry_run_moves_no_events_of_the_one_that_it_tries_out(
+    start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    trial = connection_for(sandbox.base_url, tmp_path / "token", dry_run=True)
+    daemon = await start(connections={"aside": trial})
+    for name in ("aside", "default"):
+        (result,) = (await daemon.publish(envelope("u1", "Opened", envelope_id=name, connection=name))).results
+        assert result.event_time.seconds == NOON
+    await daemon.ended(["aside", "default"])
+    assert len(sandbox.events) == 1
+
+
 async def test_failing_connection_keeps_its_envelopes_and_delays_no_other(
     start: Start, beside: dict[str, object], other: Sandbox
 ) -> None:

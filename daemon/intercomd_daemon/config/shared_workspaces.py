@@ -20,9 +20,8 @@ def separate(settings: Settings, origins: Mapping[str, str], findings: SettingFi
     """Returns the settings in which such connections always send attributes, and warns if one of them would not."""
     if settings.upstream.on:
         return settings
-    writing = {name: each for name, each in settings.connections.items() if each.active and not each.dry_run}
     connections = dict(settings.connections)
-    for names in by_workspace(writing).values():
+    for names in by_workspace(connections).values():
         comparing = [name for name in names if connections[name].unchanged_for_seconds]
         if len(names) == 1 or not comparing:
             continue

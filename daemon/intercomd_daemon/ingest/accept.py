@@ -232,7 +232,7 @@ class Acceptor:
         events = envelope.events
         if events and decision.recognised and request.connections[name].same_second == "shift":
             latest = int(request.now) + CLOCK_SKEW_SECONDS
-            claims_as = self._claims_as.get(name, name)  # A reload may have removed the connection meanwhile.
+            claims_as = self._claims_as.get(name, name)  # It may write nothing, or a reload has removed it meanwhile.
             allocation = self._seconds.allocate(claims_as, lane, envelope.envelope_id, events, latest)
             pairs = allocation.pairs
             event_time = allocation.events[0].created_at
