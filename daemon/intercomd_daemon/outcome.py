@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import msgspec
 
-from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, UpdateContact
+from intercomd_daemon.envelope import AcceptedEnvelope, Finding, Operation, TrackEvent
 
 
 class OutcomeType(IntEnum):
@@ -114,9 +114,9 @@ class Description(msgspec.Struct, frozen=True, gc=False):
 
 def describe(operation: Operation) -> Description:
     """Returns what the effect of an operation is called."""
-    if isinstance(operation, UpdateContact):
-        return Description(EffectKind.CONTACT)
-    return Description(EffectKind.EVENT, operation.name, operation.created_at)
+    if isinstance(operation, TrackEvent):
+        return Description(EffectKind.EVENT, operation.name, operation.created_at)
+    return Description(EffectKind.CONTACT)
 
 
 def index_effects(effects: Sequence[Effect], operations: Sequence[Operation]) -> tuple[Effect, ...]:

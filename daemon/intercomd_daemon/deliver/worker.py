@@ -337,21 +337,25 @@ class Worker:
         """Starts what a lane needs next, as the outage detector allowed it; returns the call that it needs, if any."""
         self._loader.share_contact(lane)
         step = lane.next(self._clock.wall())
+        if isinstance(step, Send):
+            if self._settings.dry_run and not step.request.call.reads:
+                # A dry run decides and counts the call, but does not make it.
+                self._client.skip(step.request.call)
+                done = Classification(Kind.DONE, DRY_RUN)
+                self._commit(lane, lane.on_response(done, Response(0), self._clock.wall()))
+                return None
+            self._outage.start_call(allowed, lane.key, now)
+            self._open_calls.start(lane, now)
+            self._pace.take(now)
+            return step
         if isinstance(step, Idle):
             self._ready_queue.finish(lane)
             self._loader.refill_or_remove(lane)
         elif isinstance(step, Settle):
             self._commit(lane, AfterResponse(step.settlement))
-        elif self._settings.dry_run and isinstance(step, Send) and not step.request.call.reads:
-            # A dry run decides and counts the call, but does not make it.
-            self._client.skip(step.request.call)
-            self._commit(lane, lane.on_response(Classification(Kind.DONE, DRY_RUN), Response(0), self._clock.wall()))
         else:
             self._outage.start_call(allowed, lane.key, now)
             self._open_calls.start(lane, now)
-            if isinstance(step, Send):
-                self._pace.take(now)
-                return step
             self._spawn(self._sync_attributes(lane, step))
         return None
 

@@ -16,12 +16,13 @@ from intercomd_daemon.spool import record_0_1
 
 VERSION = 2
 """Since 0.2. Version 1 has the records of 0.1, which `record_0_1` upgrades."""
-_HEADER_BYTES = 5
+_READABLE = (1, VERSION)
+_HEADER = struct.Struct("<BI")
+_HEADER_BYTES = _HEADER.size
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _encode = msgspec.msgpack.Encoder().encode
-_header = struct.Struct("<BI").pack
 
 
 class RecordDamaged(IntercomdError):
@@ -36,16 +37,17 @@ def _decoder(kind: type[Struct]) -> msgspec.msgpack.Decoder[Struct]:
 def pack(domain_object: msgspec.Struct) -> bytes:
     """Returns the domain object as a record with its checksum, for `unpack`."""
     body = _encode(domain_object)
-    return _header(VERSION, crc32(body)) + body
+    return _HEADER.pack(VERSION, crc32(body)) + body
 
 
 def check(data: bytes) -> str:
     """Returns what is wrong with a record's bytes; empty if they are what was written."""
     if len(data) <= _HEADER_BYTES:
         return f"{len(data)} bytes are too few for a record"
-    if data[0] not in {1, VERSION}:
-        return f"record version {data[0]} is not {VERSION} or 1"
-    if crc32(memoryview(data)[_HEADER_BYTES:]) != int.from_bytes(data[1:_HEADER_BYTES], "little"):
+    version, checksum = _HEADER.unpack_from(data)
+    if version not in _READABLE:
+        return f"record version {version} is not {VERSION} or 1"
+    if crc32(memoryview(data)[_HEADER_BYTES:]) != checksum:
         return "the checksum does not match"
     return ""
 

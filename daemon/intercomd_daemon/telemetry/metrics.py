@@ -37,6 +37,7 @@ FORWARD_CODES = (
     *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN"),
 )
 STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
+_STATUS_CLASS = {status: f"{status // 100}xx" for status in range(100, 600)}
 # The refusals with a meaning of their own; these series exist from the start.
 ALERTED_STATUSES = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
 STATUSES = ALERTED_STATUSES | {402, 405, 406, 407, 408, 410, 415, 421, 423, 425, 431, 451, 500, 502, 503, 504}
@@ -259,7 +260,7 @@ class Metrics:
         """Counts and measures one call to Intercom; status 0: no answer."""
         connection = self._connection(connection)
         call = call if call in CALLS else OTHER
-        self._instruments.calls.add((connection, call, f"{status // 100}xx" if 100 <= status <= 599 else "none"))
+        self._instruments.calls.add((connection, call, _STATUS_CLASS.get(status, "none")))
         self._instruments.call_seconds.add((connection, call), seconds)
         if status >= 400:
             self._instruments.refusals.add((connection, call, str(status) if status in STATUSES else OTHER))

@@ -55,8 +55,9 @@ def test_lanes_take_turns_in_the_order_they_became_ready_normal_before_bulk() ->
     assert not ready_queue.has_untried
 
 
-def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn() -> None:
-    one, two = lane("a", NORMAL), lane("b", NORMAL)
+@pytest.mark.parametrize("priority", [NORMAL, BULK])
+def test_lane_is_in_line_once_and_goes_to_the_end_after_its_turn(priority: Priority) -> None:
+    one, two = lane("a", priority), lane("b", priority)
     ready_queue = ready_queue_of(one, two, one)
     assert ready_queue.take() is one
     ready_queue.finish(one)

@@ -217,10 +217,11 @@ def _response(raw: RawResponse, body_bytes_max: int) -> Response:
     reset = _number(headers.get(_RESET, "")[:_DIGITS_MAX])
     if limit is not None and remaining is not None and reset is not None:
         rate = RateHeaders(int(limit), int(remaining), reset)
+    request_id = headers.get(_REQUEST_ID, "")[:128]
     return Response(
         raw.status,
         body,
-        request_id=_UNSAFE.sub("?", headers.get(_REQUEST_ID, "")[:128]),
+        request_id=request_id if request_id.isascii() and request_id.isprintable() else _UNSAFE.sub("?", request_id),
         rate=rate,
         retry_after_seconds=_retry_after(headers),
         date=_date(headers.get(_DATE, "")),

@@ -162,17 +162,16 @@ class Lane:
             return self._back_off()
         head = flight.group[0]
         step = self._kinds[type(head.operation)].on_response(flight, classification, response.status, now)
-        match step:
-            case Ended(type_, reason, contact_changed):
-                if type_ is OutcomeType.DEAD_LETTERED:
-                    head.keep_response(response.body)
-                for pending in flight.group:
-                    pending.end_operation(type_, reason, response.status, response.request_id)
-                return AfterResponse(self._settle(flight.group, now, contact_changed=contact_changed))
-            case BackOff():
-                return self._back_off()
-            case SaveContact():
-                return AfterResponse(Settlement(self._context.settings.name, contacts=[self._cached_contact()]))
+        if isinstance(step, Ended):
+            if step.type is OutcomeType.DEAD_LETTERED:
+                head.keep_response(response.body)
+            for pending in flight.group:
+                pending.end_operation(step.type, step.reason, response.status, response.request_id)
+            return AfterResponse(self._settle(flight.group, now, contact_changed=step.contact_changed))
+        if isinstance(step, BackOff):
+            return self._back_off()
+        if isinstance(step, SaveContact):
+            return AfterResponse(Settlement(self._context.settings.name, contacts=[self._cached_contact()]))
         return AfterResponse()
 
     def _back_off(self) -> AfterResponse:
