@@ -15,7 +15,7 @@ from yarl import URL
 from clock.virtual import VirtualLoop, run_virtually
 from intercom.connect_proxy import ConnectProxy
 from intercomd_daemon.deliver.intercom.call_protocol import RawResponse
-from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS, FAILURES, ConnectionPool
+from intercomd_daemon.deliver.intercom.connection_pool import CALL_SECONDS, ConnectionPool
 
 REQUEST = b"POST /events HTTP/1.1\r\nHost: host\r\nContent-Length: 2\r\n\r\n{}"
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok"
@@ -283,9 +283,8 @@ def test_bytes_on_an_idle_connection_are_not_taken_for_the_next_response(unasked
         async with host_that(respond) as host:
             await host.exchange()
             await loop.passes(2.0)
-            with suppress(*FAILURES):
+            for _ in range(2):
                 assert (await host.exchange()).body == b"ok"
-            assert (await host.exchange()).body == b"ok"
             assert host.connections == 2
 
     in_virtual_time(run)

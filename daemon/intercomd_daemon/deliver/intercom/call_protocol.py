@@ -39,7 +39,7 @@ class CallProtocol(ResponseHandler):
     """A connection, which makes one call at a time.
 
     aiohttp's connector also uses it without a call: it opens a tunnel through a proxy with the methods that it
-    inherits. Bytes that arrive between two calls are kept by these methods too, and make it `should_close`.
+    inherits. Bytes that arrive before the first call are kept by these methods too, and make it `should_close`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -82,9 +82,12 @@ class CallProtocol(ResponseHandler):
         return self._response
 
     def data_received(self, data: bytes) -> None:
-        """Reads on; outside of a call as aiohttp does."""
+        """Reads on; before the first call as aiohttp does."""
         if self._response is None or self._parser is None:
             super().data_received(data)
+            if self._head is not None and self.transport is not None:
+                # Bytes after a response. aiohttp's pool does not give out a connection that is closing.
+                self.transport.abort()
             return
         try:
             self._parse(self._parser, data)
