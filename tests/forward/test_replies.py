@@ -4,6 +4,7 @@ import pytest
 
 from intercomd_daemon.envelope import Finding
 from intercomd_daemon.forward.replies import (
+    MISMATCH,
     RETRY_SECONDS_MAX,
     UNANSWERED,
     Advice,
@@ -22,9 +23,9 @@ OK = Reply("OK", spool_id="s-1", results=(Result(1),))
     ("reply", "expected"),
     [
         (OK, Advice(Next.SETTLE)),
-        (Reply("OK", results=(Result(1), Result(1))), Advice(Next.REPEAT)),
-        (Reply("OK", results=(Result(0),)), Advice(Next.REPEAT)),
-        (Reply("OK", results=(Result(9),)), Advice(Next.REPEAT)),
+        (Reply("OK", results=(Result(1), Result(1))), Advice(Next.REPEAT, problem=MISMATCH)),
+        (Reply("OK", results=(Result(0),)), Advice(Next.REPEAT, problem=MISMATCH)),
+        (Reply("OK", results=(Result(9),)), Advice(Next.REPEAT, problem=MISMATCH)),
         (Reply("UNAVAILABLE", retry_after_seconds=2.0), Advice(Next.REPEAT)),
         (Reply("UNAVAILABLE"), Advice(Next.REPEAT)),
         (Reply("DEADLINE_EXCEEDED"), Advice(Next.REPEAT)),
@@ -72,7 +73,7 @@ UNKNOWN = Reply("OK", spool_id="s-1", results=(Result(4, (Finding("UNKNOWN_CONNE
         (OK._replace(spool_id=""), "", Advice(Next.SUSPEND, "UPSTREAM_OUTDATED")),
         (UNKNOWN, "", Advice(Next.SUSPEND, "UPSTREAM_UNKNOWN_CONNECTION")),
         (OK._replace(results=(Result(3, (Finding("CONNECTION_INACTIVE", "", ""),)),)), "", Advice(Next.SETTLE)),
-        (LOCALLY, "", Advice(Next.REPEAT, UNANSWERED)),
+        (LOCALLY, "", Advice(Next.REPEAT, problem=UNANSWERED)),
         (LOCALLY, "s-1", Advice(Next.SETTLE)),
         (LOCALLY, "s-2", Advice(Next.AWAIT_CONFIRMATION, "UPSTREAM_CHANGED")),
         (Reply("INVALID_ARGUMENT"), "", Advice(Next.REPEAT)),

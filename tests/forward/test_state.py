@@ -91,6 +91,10 @@ def test_incomplete_response_is_named() -> None:
     assert state.last_error == "UPSTREAM_OUTDATED"
 
 
+def test_status_without_a_message_is_the_last_error() -> None:
+    assert take(verified(), Reply("UNAVAILABLE")).last_error == "UNAVAILABLE"
+
+
 @pytest.mark.fills("forward.state.DETAIL_CHARACTERS_MAX")
 def test_long_message_is_cut() -> None:
     assert len(take(verified(), Reply("UNAVAILABLE", "x" * 999)).last_error) == DETAIL_CHARACTERS_MAX

@@ -29,7 +29,7 @@ async def _check_connection(gateway: Gateway, upstream: UpstreamSettings, name: 
         skipped = [f"; it would skip envelopes: {each.reason}" for each in reply.results[0].violations]
         message = f"the gateway {gateway.target} takes envelopes of this agent; its spool is {reply.spool_id}"
         return CheckResult(Severity.NOTE if skipped else Severity.OK, subject, message + "".join(skipped))
-    missing = reply.message or advice.reason
+    missing = reply.message or advice.problem or advice.reason
     detail = f"{reply.code}: {missing}" if missing else reply.code
     if advice.next is Next.SUSPEND:
         remedy = remedy_of(ReasonKind.UPSTREAM, advice.reason)

@@ -61,7 +61,9 @@ class Advice(NamedTuple):
 
     next: Next
     reason: str = ""
-    """A code of `reasons.py` if the connection is suspended; what the reply lacks, if its status is OK."""
+    """A code of `reasons.py`, if the connection is suspended."""
+    problem: str = ""
+    """What is wrong with a reply whose status is OK."""
 
 
 _SUSPENDED = {
@@ -69,12 +71,11 @@ _SUSPENDED = {
     "PERMISSION_DENIED": "UPSTREAM_FORBIDDEN",
     "UNIMPLEMENTED": "UPSTREAM_NOT_INTERCOMD",
 }
-CHANGED = "UPSTREAM_CHANGED"
+_CHANGED = "UPSTREAM_CHANGED"
 LOOP = "FORWARDING_LOOP"
 """The reason in an error status: the call came back to an agent that it had passed."""
-OUTDATED = "UPSTREAM_OUTDATED"
+MISMATCH = "the response does not match the request"
 UNANSWERED = "the gateway is an agent, and its own gateway has not answered"
-_UNKNOWN_CONNECTION = "UPSTREAM_UNKNOWN_CONNECTION"
 _DISPOSITIONS = frozenset({DISPOSITION_ACCEPTED, DISPOSITION_DUPLICATE, DISPOSITION_SKIPPED, DISPOSITION_REJECTED})
 
 
@@ -86,9 +87,9 @@ def advise(reply: Reply, envelopes: int) -> Advice:
     """
     if reply.code == "OK":
         complete = len(reply.results) == envelopes and all(each.disposition in _DISPOSITIONS for each in reply.results)
-        return Advice(Next.SETTLE) if complete else Advice(Next.REPEAT)
+        return Advice(Next.SETTLE) if complete else Advice(Next.REPEAT, problem=MISMATCH)
     if reply.reason == "SPOOL_CHANGED":
-        return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
+        return Advice(Next.AWAIT_CONFIRMATION, _CHANGED)
     if reply.reason == LOOP:
         return Advice(Next.SUSPEND, "UPSTREAM_LOOP")
     if reply.code in _SUSPENDED:
@@ -112,13 +113,13 @@ def advise_probe(reply: Reply, spool_id: str) -> Advice:
     if advice.next is not Next.SETTLE:
         return advice
     if not reply.spool_id:
-        return Advice(Next.SUSPEND, OUTDATED)
+        return Advice(Next.SUSPEND, "UPSTREAM_OUTDATED")
     if spool_id not in {"", reply.spool_id}:
-        return Advice(Next.AWAIT_CONFIRMATION, CHANGED)
+        return Advice(Next.AWAIT_CONFIRMATION, _CHANGED)
     if any(each.reason == "UNKNOWN_CONNECTION" for each in reply.results[0].violations):
-        return Advice(Next.SUSPEND, _UNKNOWN_CONNECTION)
+        return Advice(Next.SUSPEND, "UPSTREAM_UNKNOWN_CONNECTION")
     if not spool_id and any(each.reason == "VALIDATED_LOCALLY" for each in reply.results[0].adjustments):
-        return Advice(Next.REPEAT, UNANSWERED)
+        return Advice(Next.REPEAT, problem=UNANSWERED)
     return advice
 
 

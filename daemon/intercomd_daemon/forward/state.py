@@ -47,9 +47,9 @@ class ForwardState:
             self.failures, self.retry_at, self._suspended = 0, 0.0, ""
             return
         self.failures += 1
-        error = reply.message or advice.reason or "the response does not match the request"
-        text = error if reply.code == "OK" else f"{reply.code}: {error}"
-        self.last_error = text[:DETAIL_CHARACTERS_MAX]
+        code = "" if reply.code == "OK" else reply.code
+        detail = reply.message or advice.problem or advice.reason
+        self.last_error = ": ".join(filter(None, (code, detail)))[:DETAIL_CHARACTERS_MAX]
         suspends = advice.next in {Next.SUSPEND, Next.AWAIT_CONFIRMATION}
         self._suspended = advice.reason if suspends else ""
         self.retry_at = now + pause_seconds(reply, self.failures, jitter)
