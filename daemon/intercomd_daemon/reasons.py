@@ -604,6 +604,12 @@ REASONS: Final = (
         "None.",
     ),
     Reason(
+        "user_retrying",
+        ReasonKind.NOTICE,
+        "The calls for the `envelope_id` of the user `lane` keep failing, while others succeed: after each 5 `failures` in a row, the last with `status` (0: no response).",
+        "See why: `intercomd explain ENVELOPE_ID`; `intercomd give-up` ends an envelope that cannot succeed.",
+    ),
+    Reason(
         "access_unverified",
         ReasonKind.NOTICE,
         "`GET /me` names no workspace or may not be read; deliveries go on without the check of the App ID.",

@@ -217,6 +217,11 @@ def test_waiting_envelope_of_a_user_whose_own_calls_fail_is_shown_as_retried() -
             assert [each.attempts for each in explained] == [failures, 0]
             assert 0.0 < explained[0].next_attempt - NOON - now() <= 2.0 ** (failures - 1)
         await scene.notes.until(lambda notes: len(notes.outcomes) == 4, HOUR)
+        await scene.notes.until(lambda notes: notes.calls["POST /events", 503] == 10, HOUR)
+        await passes(0.1)
+        details = [details for event_name, details in scene.notes.events if event_name == "user_retrying"]
+        named = {"lane": "c:ill", "envelope_id": "0", "status": 503}
+        assert details == [named | {"failures": failures} for failures in (5, 10)]
 
     play(act)
 

@@ -281,6 +281,17 @@ def test_notice_is_one_line_and_one_count(write: Write) -> None:
     assert 'intercomd_notices_total{connection="default",notice="rows_damaged"} 1.0' in scraped(metrics)
 
 
+def test_notice_names_a_user_without_the_email(write: Write) -> None:
+    written = write()
+    report, _ = a_report(written)
+    for lane in ("c:42", "e:ada@example.com", "c:ada@example.com"):
+        report.on_notice("default", "user_retrying", lane=lane, envelope_id="e-1", failures=5, status=503)
+    lanes = [line["lane"] for line in logged(written)]
+    assert lanes[0] == "c:42"
+    assert [lane[:2] for lane in lanes[1:]] == ["e:", "c:"]
+    assert "ada" not in written.text
+
+
 def test_commit_is_measured_without_a_line(write: Write) -> None:
     written = write(level="debug")
     report, metrics = a_report(written)

@@ -177,9 +177,11 @@ class Report:
         """Counts and logs a notice, which an operator should see.
 
         `event` is a snake_case constant of our code, as it becomes a label. A detail is a scalar or a list of texts; a
-        `traceparent` is logged as the `trace_id`.
+        `traceparent` is logged as the `trace_id`, and a `lane` without an email.
         """
         self._metrics.count_notice(connection, event)
+        if "lane" in details:
+            details["lane"] = lane_name(str(details["lane"]), self._lane_key)
         if "traceparent" in details:
             details["trace_id"] = trace_id_of(str(details.pop("traceparent")))
         level = logging.INFO if event in _EXPECTED else logging.WARNING
