@@ -144,6 +144,11 @@ def test_readme_lists_the_commands() -> None:
     assert first_cells(section(ROOT / "README.md", "## Commands")) == [f"intercomd {name}" for name in COMMANDS]
 
 
+def test_page_of_the_tests_lists_every_support_package() -> None:
+    packages = sorted(path.parent.name for path in (ROOT / "tests" / "support").glob("*/__init__.py"))
+    assert first_cells(section(TESTS_PAGE, "## Harnesses")) == packages
+
+
 def test_change_log_names_every_command() -> None:
     """Those of the first release in a list, each later one as it is called."""
     text = (ROOT / "CHANGELOG.md").read_text()
