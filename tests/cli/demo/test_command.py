@@ -53,6 +53,20 @@ async def test_demo_ended_by_a_signal_leaves_no_daemon(tmp_path: Path, number: s
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - no path is needed
 
 
+async def test_demo_ends_quietly_once_the_reader_of_its_output_has_gone(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    demo = await asyncio.create_subprocess_exec(
+        COMMAND, "demo", stdout=writing, stderr=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    os.close(writing)
+    os.close(reading)
+    async with asyncio.timeout(4 * WAIT_SECONDS):
+        _, error = await demo.communicate()
+    assert (demo.returncode, error) == (1, b"")
+    assert _processes_of(tmp_path) == []
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - no path is needed
+
+
 def _started(folder: Path) -> bool:
     return bool(list(folder.glob("*/daemon.log")))
 

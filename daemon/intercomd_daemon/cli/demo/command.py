@@ -61,7 +61,7 @@ def command() -> None:
     logging.getLogger("intercomd").propagate = False
     try:
         results = run_interruptible(_run(folder))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         shutil.rmtree(folder)
         raise
     except Terminated as ended:
@@ -122,7 +122,10 @@ async def _run_to_the_end(folder: Path) -> list[Invariant]:
             f"the demo did not end within {TIMEOUT_SECONDS:g} s; the daemon's log is {folder}/daemon.log"
         ) from None
     except ExceptionGroup as errors:
-        raise CommandFailed(f"{_first(errors)}; the daemon's log is {folder}/daemon.log") from errors
+        first = _first(errors)
+        if isinstance(first, BrokenPipeError):  # The reader of the output has gone.
+            raise first from None
+        raise CommandFailed(f"{first}; the daemon's log is {folder}/daemon.log") from errors
 
 
 def _first(error: Exception) -> Exception:
