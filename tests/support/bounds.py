@@ -175,6 +175,7 @@ BOUNDS = {
     "spool.postgresql.archive.Where.values": "lives for one call, within the fields of a filter",
     "spool.sqlite.engine.SqliteSpool._wakes": _SETTINGS,
     "spool.sqlite.admission.Admission._refused": _SETTINGS,
+    "spool.sqlite.admission.Admission._inodes": "one for each of the two files of the spool",
     "spool.sqlite.counters.Counters._numbers": "one for each connection that the settings ever had",
     "spool.sqlite.fingerprints._insert_statement": "one for each number of rows up to 64",
     "spool.sqlite.journal._insert_statement": "one for each number of rows up to 64",

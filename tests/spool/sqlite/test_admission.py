@@ -1,5 +1,7 @@
 import os
+import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -158,3 +160,60 @@ def test_answers_that_had_room_count_until_the_free_space_is_read_again(
     size = disk.f_bavail * disk.f_frsize // 8
     assert admission.has_room(transaction.counters, size)
     assert not admission.has_room(transaction.counters, 2 * size)
+
+
+def replace(file: Path) -> None:
+    copy = file.with_suffix(".copy")
+    shutil.copy(file, copy)
+    copy.rename(file)
+
+
+@pytest.mark.parametrize("name", ["spool.db", "spool.db-wal"])
+@pytest.mark.parametrize("move", [Path.unlink, lambda file: file.rename(file.with_suffix(".old")), replace])
+def test_open_file_that_is_moved_refuses_appends(
+    tmp_path: Path, transaction: Transaction, name: str, move: Callable[[Path], object]
+) -> None:
+    for each in ("spool.db", "spool.db-wal"):
+        (tmp_path / each).touch()
+    admission = admission_of(tmp_path)
+    admission.opened()
+    admission.begin(5.0)
+    admission.admit(transaction.counters, {"eu": 1}, 1)
+    move(tmp_path / name)
+    admission.begin(5.0 + 2 * FREE_SPACE_SECONDS)
+    with pytest.raises(SpoolFull, match=f"{name} was removed, renamed or replaced .*restart the daemon"):
+        admission.admit(transaction.counters, {"eu": 1}, 1)
+    admission.committed(transaction.counters, grown=False)
+    assert "was removed, renamed or replaced" in admission.reason, "a commit of the deliverer changes nothing"
+    (tmp_path / name).touch()
+    admission.opened()
+    admission.begin(6.0)
+    admission.admit(transaction.counters, {"eu": 1}, 1)
+
+
+def test_file_that_is_put_back_accepts_appends_again(tmp_path: Path, transaction: Transaction) -> None:
+    file, aside = tmp_path / "spool.db", tmp_path / "aside"
+    file.touch()
+    admission = admission_of(tmp_path)
+    admission.opened()
+    file.rename(aside)
+    admission.begin(5.0)
+    with pytest.raises(SpoolFull, match="put it back"):
+        admission.admit(transaction.counters, {"eu": 1}, 1)
+    aside.rename(file)
+    admission.begin(5.0 + 2 * FREE_SPACE_SECONDS)
+    admission.admit(transaction.counters, {"eu": 1}, 1)
+
+
+def test_log_that_is_created_after_the_opening_is_known_from_then_on(tmp_path: Path, transaction: Transaction) -> None:
+    (tmp_path / "spool.db").touch()
+    admission = admission_of(tmp_path)
+    admission.opened()
+    log = tmp_path / "spool.db-wal"
+    log.touch()
+    admission.begin(5.0)
+    admission.admit(transaction.counters, {"eu": 1}, 1)
+    log.unlink()
+    admission.begin(5.0 + 2 * FREE_SPACE_SECONDS)
+    with pytest.raises(SpoolFull, match=r"spool\.db-wal was removed"):
+        admission.admit(transaction.counters, {"eu": 1}, 1)

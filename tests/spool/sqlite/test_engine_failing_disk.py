@@ -1,6 +1,7 @@
 """A disk that takes nothing more: a limit on the size of this process' files, which the kernel enforces."""
 
 import asyncio
+import itertools
 import resource
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -149,3 +150,38 @@ async def test_spool_that_closes_on_a_full_disk_fails_open_settlements(
     again = await open_spool(SqliteSettings(str(disk.path), free_bytes_min=0))
     assert again.usage().connections["default"].normal == 1
     await again.close()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_spool_without_its_file_accepts_nothing_and_delivers_what_waits(
+    tmp_path: Path, row: Make, ended: End, suffix: str
+) -> None:
+    """What an open file of no name takes would be gone after the next start."""
+    ticks = itertools.count(0.0, 1.0)
+    settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
+    spool = await open_spool(settings, monotonic=lambda: next(ticks))
+    (key,) = await spool.append([row("1")])
+    file, aside = tmp_path / f"spool.db{suffix}", tmp_path / "aside"
+    file.rename(aside)
+    with pytest.raises(SpoolFull, match="was removed, renamed or replaced"):
+        await spool.append([row("2")])
+    await spool.settle([Settlement("default", [ended(key, "1")])])
+    assert spool.usage().connections["default"].normal == 0
+    assert "was removed, renamed or replaced" in spool.usage().full_reason
+    aside.rename(file)
+    await spool.append([row("2")])
+    await spool.close()
+    reopened = await open_spool(settings)
+    assert reopened.usage().connections["default"].normal == 1
+    await reopened.close()
+
+
+async def test_stop_without_the_log_keeps_what_was_accepted(tmp_path: Path, row: Make) -> None:
+    settings = SqliteSettings(str(tmp_path / "spool.db"), free_bytes_min=0)
+    spool = await open_spool(settings)
+    await spool.append([row("1"), row("2")])
+    (tmp_path / "spool.db-wal").unlink()
+    await spool.close()
+    reopened = await open_spool(settings)
+    assert reopened.usage().connections["default"].normal == 2
+    await reopened.close()

@@ -1,6 +1,6 @@
-"""Decides whether appends are accepted, and if not, why: the quota, the disk's free space, or the disk's last error.
+"""Decides whether appends are accepted, and if not, why: the quota, the disk, or another file in the spool's place.
 
-It is used in the writer's thread, and reports when the answer has changed. It reads the free space at most ten times a
+It is used in the writer's thread, and reports when the answer has changed. It looks at the disk at most ten times a
 second.
 """
 
@@ -17,6 +17,8 @@ from intercomd_daemon.spool.sqlite.file.replacement import WAL
 
 _DISK_ERRORS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _PRIMARY_CODE = 0xFF
+_REMEDY_FILE = "put it back, or restart the daemon once no envelope waits"
+_REMEDY_LOG = "restart the daemon, which writes everything to the spool's file when it stops"
 FREE_SPACE_SECONDS = 0.1
 """How long a reading of the free space is used: no disk takes the 256 MiB that are kept free by default in less."""
 REPORT_SECONDS = 1.0
@@ -41,6 +43,9 @@ class Admission:
         again.
         """
         self._file = Path(path).absolute()
+        self._log = Path(f"{self._file}{WAL}")
+        self._inodes: dict[Path, int] = {}
+        """The files that the database has open."""
         self._quota = quota
         self._free_bytes_min = free_bytes_min
         self._space: DiskSpace | None = None
@@ -63,6 +68,11 @@ class Admission:
     def set_connections(self, names: tuple[str, ...]) -> None:
         """Shares the quota among these connections from now on."""
         self._quota = self._quota._replace(connections=names)
+
+    def opened(self) -> None:
+        """Remembers the files of a database that was just opened."""
+        self._inodes = {}
+        self._find_moved()
 
     def begin(self, now: float) -> None:
         """Begins a transaction at `now`, by a clock that does not jump."""
@@ -150,6 +160,8 @@ class Admission:
 
     def _refusal_as_read(self, new_bytes: int, rows: int) -> str:
         if self._space is None:
+            if moved := self._find_moved():
+                return moved
             try:
                 self._space = read_space(self._file)
             except OSError as error:
@@ -157,6 +169,28 @@ class Admission:
             self._free_read_at, self._unseen_bytes = self._now, self._begun_bytes
         needed = reserved(self._unseen_bytes + new_bytes, rows, self._space)
         return free_refusal(self._space.free_bytes, self._free_bytes_min, needed)
+
+    def _find_moved(self) -> str:
+        """Returns which open file is not in its place any more, and what to do; empty if both are.
+
+        What is written to such a file is gone once the daemon ends. Like SQLite, compares the numbers of inodes:
+        "a file that is deleted or renamed while open" (SQLITE_READONLY_DBMOVED), which it does without a
+        write-ahead log alone.
+        """
+        for file, remedy in ((self._file, _REMEDY_FILE), (self._log, _REMEDY_LOG)):
+            inode = _inode(file)
+            if inode != self._inodes.get(file, inode):
+                return f"{file} was removed, renamed or replaced while the daemon has it open: {remedy}"
+            if inode:
+                self._inodes[file] = inode
+        return ""
+
+
+def _inode(file: Path) -> int:
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return 0
 
 
 def read_space(file: Path) -> DiskSpace:

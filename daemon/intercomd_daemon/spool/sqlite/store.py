@@ -78,6 +78,7 @@ class Store:
         left_open = lock is not None and lock.left_open
         opened = open_file(settings, wall(), on_damage, left_open=left_open)
         self._database, self._counters, self.seconds, self._spool_id = opened
+        admission.opened()
         self.refusals = refusals.load(self._database)
         """Those that the last run saved."""
         self._before_commit: Callable[[], None] = lambda: None
@@ -148,6 +149,8 @@ class Store:
         except SpoolUnusable as error:
             self._database = open_database(self._settings.path, self._wall())
             raise SpoolFull(str(error), RETRY_SECONDS) from error
+        finally:
+            self._admission.opened()
         self._publish_counters()
 
     def _failure(self, job: Job, error: Exception) -> JobResult:
