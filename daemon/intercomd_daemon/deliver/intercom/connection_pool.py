@@ -116,9 +116,9 @@ class ConnectionPool(aiohttp.TCPConnector):
         return connection
 
     def _give_back(self, connection: Connection) -> None:
-        """Lets other calls use a connection, unless bytes of the request or of the response are left."""
+        """Lets other calls use a connection, unless it is closing or a part of the request was not sent."""
         transport = connection.transport
-        if transport is not None and transport.get_write_buffer_size():
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             # The host has responded before it had the whole request, and may not read the rest. Over TLS, asyncio does
             # not count bytes that are already encrypted; a call that follows them may take until its deadline.
             _drop(connection)
