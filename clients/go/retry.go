@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -16,13 +17,13 @@ import (
 // pushbackMax is the longest pause that a target may request: a wrong header must not stop publishing for hours.
 const pushbackMax = 60 * time.Second
 
-// grpc-go's descriptions of a server that speaks HTTP/1: "error reading server preface: http2: failed reading the frame
+// grpc-go's descriptions of a server that does not speak HTTP/2: "error reading server preface: http2: failed reading the frame
 // payload: http2: frame too large, note that the frame header looked like an HTTP/1.1 header", or only its first half.
 var notHTTP2 = regexp.MustCompile(`error reading server preface: http2:.* frame too large`)
 
 // grpc-go's descriptions where a server with TLS closes a connection that begins in plain text, or without a client
 // certificate.
-var closedEarly = regexp.MustCompile(`error reading server preface: EOF|connection reset by peer`)
+var closedEarly = regexp.MustCompile(`error reading server preface: (unexpected )?EOF|connection reset by peer`)
 
 // advice is what the publisher does after a failed call.
 type advice int
@@ -107,12 +108,13 @@ func (f failure) advice() advice {
 // has succeeded.
 func (f failure) explain(target string, hasTLS, succeeded bool) string {
 	text := f.code.String()
-	if f.message != "" {
-		text += ": " + f.message
+	if line := strings.Join(strings.Fields(f.message), " "); line != "" {
+		text += ": " + line
 	}
 	switch {
 	case notHTTP2.MatchString(f.message):
-		return fmt.Sprintf("%s answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (%s)", target, text)
+		return fmt.Sprintf("%s answers HTTP/1 or another protocol, not gRPC: set the target to the ingest address, by default "+
+			"port 50051 (%s)", target, text)
 	case !succeeded && !hasTLS && closedEarly.MatchString(f.message):
 		return fmt.Sprintf("%s closed the connection: if it expects TLS, set TLS (%s)", target, text)
 	case !succeeded && closedEarly.MatchString(f.message):

@@ -155,14 +155,14 @@ func TestResultsOfOtherEnvelopesAreAnError(t *testing.T) {
 }
 
 func TestClosedConnectionNamesWhatMayBeMissing(t *testing.T) {
-	closed := failed(t, codes.Unavailable, `connection error: desc = "error reading server preface: EOF"`, "")
+	closed := failed(t, codes.Unavailable, "connection error:\ndesc = \"error reading server preface: unexpected EOF\"", "")
 	for _, test := range []struct {
 		hasTLS, succeeded bool
 		want              string
 	}{
 		{false, false, "if it expects TLS"},
 		{true, false, "if it requires a client certificate"},
-		{true, true, "Unavailable: connection error"},
+		{true, true, "Unavailable: connection error: desc"},
 	} {
 		if got := closed.explain("there:1", test.hasTLS, test.succeeded); !strings.Contains(got, test.want) {
 			t.Errorf("%q, want %q in it", got, test.want)

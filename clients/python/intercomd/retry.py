@@ -34,8 +34,8 @@ REASON_FIELD = 1
 METADATA_FIELD = 3
 KEY_FIELD, VALUE_FIELD = 1, 2  # protobuf encodes a map as repeated messages of a key and a value
 
-# gRPC's details of a call to an HTTP/1 server: "Failed parsing HTTP/2 (Expected SETTINGS frame as the
-# first frame, got frame type 79)", "Trying to connect an http1.x server".
+# gRPC's details of a call to a server that does not speak HTTP/2: "Failed parsing HTTP/2 (Expected SETTINGS frame as
+# the first frame, got frame type 79)", "Trying to connect an http1.x server".
 _NOT_HTTP2 = re.compile(r"Failed parsing HTTP/2|http1\.x server", re.IGNORECASE)
 # gRPC's details where a server with TLS closes a connection that begins in plain text, or without a client certificate.
 _CLOSED = re.compile(r"Socket closed|Connection reset by peer", re.IGNORECASE)
@@ -95,10 +95,12 @@ def explain(code: grpc.StatusCode, text: str, target: str, *, has_tls: bool = Fa
         has_tls: calls are secured.
         has_succeeded: an earlier call has succeeded.
     """
-    status = f"{code.name}: {text}" if text else code.name
+    line = " ".join(text.split())
+    status = f"{code.name}: {line}" if line else code.name
     if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(text):
         return (
-            f"{target} answers HTTP/1, not gRPC: set `target` to the ingest address, by default port 50051 ({status})"
+            f"{target} answers HTTP/1 or another protocol, not gRPC: set `target` to the ingest address, by default "
+            f"port 50051 ({status})"
         )
     if not has_succeeded and code is grpc.StatusCode.UNAVAILABLE and _CLOSED.search(text):
         fix = "requires a client certificate, set `tls` to one that it accepts" if has_tls else "expects TLS, set `tls`"

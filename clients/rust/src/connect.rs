@@ -34,8 +34,10 @@ pub(crate) enum Peer {
     Http1,
     /// A TLS record.
     Tls,
-    /// Something else, such as HTTP/2.
+    /// HTTP/2, which begins with a frame of settings, or too few bytes to say.
     Plain,
+    /// Another protocol.
+    Other,
 }
 
 impl Peer {
@@ -45,6 +47,8 @@ impl Peer {
             _ if b"HTTP/1".starts_with(&first[..first.len().min(6)]) => Self::Http1,
             // RFC 8446, 5.1: types 20 (change_cipher_spec) to 23 (application_data), then the version 0x03nn.
             [20..=23] | [20..=23, 3, ..] => Self::Tls,
+            // RFC 9113, 4.1: the type of a frame, 4 for SETTINGS, follows the three bytes of its length.
+            [_, _, _, kind, ..] if *kind != 4 => Self::Other,
             _ => Self::Plain,
         }
     }
@@ -86,7 +90,7 @@ impl Connection {
 
     /// Returns what the newest connection received first.
     pub(crate) fn peer(&self) -> Peer {
-        [Peer::Silent, Peer::Http1, Peer::Tls, Peer::Plain]
+        [Peer::Silent, Peer::Http1, Peer::Tls, Peer::Plain, Peer::Other]
             .into_iter()
             .find(|peer| *peer as u8 == self.peer.load(Ordering::Relaxed))
             .unwrap_or(Peer::Unknown)
@@ -182,7 +186,9 @@ mod tests {
             (&[22, 3, 3], Peer::Tls),
             (&[0, 0, 18, 4, 0], Peer::Plain),
             (&[21, 0, 0, 4, 0], Peer::Plain),
-            (b"SSH-2.0", Peer::Plain),
+            (&[0, 0], Peer::Plain),
+            (b"SSH-2.0", Peer::Other),
+            (b"220 mail ESMTP", Peer::Other),
         ] {
             assert_eq!(Peer::of(first), expected, "{first:?}");
         }

@@ -118,7 +118,7 @@ impl Failure {
     /// without one it may be gRPC's own limit of a message's size.
     pub(crate) fn advice(&self) -> Advice {
         match self.code {
-            _ if self.peer == Peer::Http1 => Advice::Stop,
+            _ if matches!(self.peer, Peer::Http1 | Peer::Other) => Advice::Stop,
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Internal | Code::Unknown => {
                 Advice::Repeat
             }
@@ -134,12 +134,14 @@ impl Failure {
     /// one has succeeded.
     pub(crate) fn explain(&self, target: &str, has_tls: bool, succeeded: bool) -> String {
         let mut status = code_name(self.code).to_owned();
-        if !self.message.is_empty() {
-            status = format!("{status}: {}", self.message);
+        let line = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.is_empty() {
+            status = format!("{status}: {line}");
         }
         match (self.peer, self.code) {
-            (Peer::Http1, _) => format!(
-                "{target} answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 ({status})"
+            (Peer::Http1 | Peer::Other, _) => format!(
+                "{target} answers HTTP/1 or another protocol, not gRPC: set the target to the ingest address, by default \
+                 port 50051 ({status})"
             ),
             (Peer::Plain, _) if has_tls => {
                 format!("{target} answers in plain text ({status}): leave tls out")
@@ -254,6 +256,7 @@ mod tests {
             (failed(Code::Internal, "", vec![]), Advice::Repeat),
             (failed(Code::Unknown, "", vec![]), Advice::Repeat),
             (Failure { peer: Peer::Http1, ..Failure::unavailable(String::new()) }, Advice::Stop),
+            (Failure { peer: Peer::Other, ..Failure::unavailable(String::new()) }, Advice::Stop),
             (Failure { peer: Peer::Tls, ..Failure::unavailable(String::new()) }, Advice::Repeat),
             (failed(Code::InvalidArgument, "", vec![]), Advice::Divide),
             (failed(Code::ResourceExhausted, "", vec![retry_info(1, 0)]), Advice::Repeat),
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn closed_connection_with_tls_names_the_client_certificate() {
-        let closed = Failure { peer: Peer::Tls, ..Failure::unavailable("connection error: broken pipe".into()) };
+        let closed = Failure { peer: Peer::Tls, ..Failure::unavailable("connection error:\nbroken pipe".into()) };
         let text = closed.explain("there:1", true, false);
         assert!(text.contains("if it requires a client certificate"), "{text}");
         assert_eq!(closed.explain("there:1", true, true), "UNAVAILABLE: connection error: broken pipe");

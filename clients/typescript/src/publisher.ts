@@ -22,7 +22,8 @@ export interface TimeLimit {
  * It opens its connection at the first `publish`. It repeats calls that failed for a transient reason, for ever by default.
  * A repeat carries the same envelope ids, so that the daemon accepts nothing twice.
  *
- * A process that ends by itself first sends what is in the buffer, for at most 5 s, and logs how many envelopes are left.
+ * A process that ends by itself waits for its calls in flight, at most `callTimeoutMs` each. Then it sends what is in the
+ * buffer, for at most 5 s, and logs how many envelopes are left.
  * `process.exit` and signals only log it, or nothing: close the publisher before.
  */
 export class Publisher {

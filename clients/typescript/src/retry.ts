@@ -4,7 +4,7 @@ import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
 /** The longest pause that a target may request: a wrong header must not stop publishing for hours. */
 const PUSHBACK_MAX_MS = 60_000;
 
-/** grpc-js's descriptions of a server that speaks HTTP/1. */
+/** grpc-js's descriptions of a server that does not speak HTTP/2. */
 const NOT_HTTP2 = /Parse Error: Expected HTTP\/2|NGHTTP2_HTTP_1_1_REQUIRED|ERR_HTTP2_ERROR: Protocol error|Protocol error/i;
 /** grpc-js's descriptions where a server with TLS closes a connection in plain text, or without a client certificate. */
 const CLOSED = /Last error: Failed to connect|ECONNRESET/;
@@ -84,9 +84,13 @@ export function advise(failure: Failure): Advice {
  */
 export function explain(failure: Failure, target: string, hasTls = false, hasSucceeded = true): string {
   const name = codeName(failure.code);
-  const text = failure.message === "" ? name : `${name}: ${failure.message}`;
+  const line = failure.message.trim().replace(/\s+/g, " ");
+  const text = line === "" ? name : `${name}: ${line}`;
   if (isHttp1(failure)) {
-    return `${target} answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (${text})`;
+    return (
+      `${target} answers HTTP/1 or another protocol, not gRPC: set the target to the ingest address, by default port 50051 ` +
+      `(${text})`
+    );
   }
   if (!hasSucceeded && failure.code === status.UNAVAILABLE && CLOSED.test(failure.message)) {
     const fix = hasTls ? "requires a client certificate, set tls to one that it accepts" : "expects TLS, set tls";

@@ -88,7 +88,7 @@ def test_arguments_that_exclude_each_other_are_refused() -> None:
     ("listener", "message"),
     [
         ("operations_address", "{} does not serve intercomd.v1.IngestService: set `target` to the ingest address"),
-        ("http_address", "{} answers HTTP/1, not gRPC: set `target` to the ingest address"),
+        ("http_address", "{} answers HTTP/1 or another protocol, not gRPC: set `target`"),
     ],
 )
 async def test_publisher_of_an_operations_listener_stops_and_names_the_ingest_address(

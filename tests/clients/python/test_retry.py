@@ -59,6 +59,10 @@ def test_http_server_is_named(text: str) -> None:
     assert "answers HTTP/1" in explain(CODE.UNAVAILABLE, text, "127.0.0.1:8080")
 
 
+def test_status_is_one_line() -> None:
+    assert explain(CODE.UNKNOWN, " two\r\nlines", "127.0.0.1:50051") == "UNKNOWN: two lines"
+
+
 @pytest.mark.parametrize("text", ["ipv4:127.0.0.1:50051: Socket closed", "recvmsg:Connection reset by peer"])
 def test_plain_text_to_tls_is_named_until_a_call_succeeds(text: str) -> None:
     plain = explain(CODE.UNAVAILABLE, text, "127.0.0.1:50051", has_succeeded=False)

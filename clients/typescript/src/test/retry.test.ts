@@ -154,4 +154,5 @@ test("a connection that is closed before the first success names what may be mis
   assert.match(explain(closed, "there:1", false, false), /if it expects TLS/);
   assert.match(explain(closed, "there:1", true, false), /if it requires a client certificate/);
   assert.match(explain(closed, "there:1", true, true), /^UNAVAILABLE: /);
+  assert.equal(explain(failed(status.UNKNOWN, { text: "two\r\nlines " }), "there:1"), "UNKNOWN: two lines");
 });

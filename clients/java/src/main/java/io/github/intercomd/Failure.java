@@ -35,8 +35,11 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
   private static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
 
-  /** Netty's description of a server that speaks HTTP/1: the bytes are "HTTP/". */
-  private static final String HTTP1_PREFACE = "First received frame was not SETTINGS. Hex dump for first 5 bytes: 485454502f";
+  /** Netty's description of a server that does not speak HTTP/2. */
+  private static final String NO_SETTINGS = "First received frame was not SETTINGS. Hex dump for first 5 bytes: ";
+
+  /** The same for a record of TLS, such as an alert (RFC 8446, 5.1): types 20 to 23, then the version 0x03nn. */
+  private static final Pattern TLS_RECORD = Pattern.compile(Pattern.quote(NO_SETTINGS) + "1[4-7]03");
 
   /** Netty's descriptions where a server with TLS closes a connection in plain text, or without a client certificate. */
   private static final Pattern CLOSED = Pattern.compile("Network closed for unknown reason|Connection reset");
@@ -121,7 +124,7 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
    */
   Advice advice() {
     return switch (code) {
-      case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN -> isHttp1() ? Advice.STOP : Advice.REPEAT;
+      case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN -> isNotHttp2() ? Advice.STOP : Advice.REPEAT;
       case INVALID_ARGUMENT -> Advice.DIVIDE;
       case RESOURCE_EXHAUSTED -> pause == null ? Advice.DIVIDE : Advice.REPEAT;
       case PERMISSION_DENIED -> forbidden == null ? Advice.STOP : Advice.REJECT_CONNECTION;
@@ -137,10 +140,14 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
    */
   String explain(String target, boolean hasTls, boolean hasSucceeded) {
     String text = message.isEmpty() ? code.name() : code.name() + ": " + message;
-    if (isHttp1()) {
-      return target + " answers HTTP/1, not gRPC: set the target to the ingest address, by default port 50051 (" + text + ")";
+    if (isNotHttp2()) {
+      return target
+          + " answers HTTP/1 or another protocol, not gRPC: set the target to the ingest address, by default port 50051 ("
+          + text
+          + ")";
     }
-    if (!hasSucceeded && code == Status.Code.UNAVAILABLE && CLOSED.matcher(message).find()) {
+    boolean isClosed = (code == Status.Code.UNAVAILABLE && CLOSED.matcher(message).find()) || isTls();
+    if (!hasSucceeded && isClosed) {
       String fix = hasTls ? "requires a client certificate, set tls to one that it accepts" : "expects TLS, set tls";
       return target + " closed the connection: if it " + fix + " (" + text + ")";
     }
@@ -162,7 +169,11 @@ record Failure(Status.Code code, String message, Duration pause, String forbidde
     };
   }
 
-  private boolean isHttp1() {
-    return message.contains(HTTP1_PREFACE);
+  private boolean isNotHttp2() {
+    return message.contains(NO_SETTINGS) && !isTls();
+  }
+
+  private boolean isTls() {
+    return TLS_RECORD.matcher(message).find();
   }
 }

@@ -127,6 +127,17 @@ class FailureTest {
   }
 
   @Test
+  void firstBytesNameTheProtocol() {
+    String bytes = "http2 exception: First received frame was not SETTINGS. Hex dump for first 5 bytes: ";
+    Failure mail = failure(Status.Code.INTERNAL, bytes + "323230206d", null);
+    assertEquals(Advice.STOP, mail.advice());
+    assertTrue(mail.explain("x:1", false, false).contains("another protocol, not gRPC"));
+    Failure alert = failure(Status.Code.INTERNAL, bytes + "1503030002", null);
+    assertEquals(Advice.REPEAT, alert.advice());
+    assertTrue(alert.explain("x:1", false, false).contains("if it expects TLS, set tls"));
+  }
+
+  @Test
   void closedConnectionNamesWhatMayBeMissing() {
     Failure closed = failure(Status.Code.UNAVAILABLE, "Network closed for unknown reason", null);
     assertTrue(closed.explain("x:1", false, false).contains("if it expects TLS, set tls"));
