@@ -291,12 +291,21 @@ export function createClient() {
 
   function accepted(found: Findings): boolean {
     const isAccepted = !found.violations.length;
-    (isAccepted ? found.adjustments : found.violations).forEach(settings?.onFinding ?? warn);
+    (isAccepted ? found.adjustments : found.violations).forEach(tell);
     return isAccepted;
   }
 
   function report(reason: string, field: string, message: string): void {
-    (settings?.onFinding ?? warn)({ reason, field, message });
+    tell({ reason, field, message });
+  }
+
+  /** Passes a finding to the page. An error of its callback must not stop what the page sends. */
+  function tell(finding: Finding): void {
+    try {
+      (settings?.onFinding ?? warn)(finding);
+    } catch (error) {
+      console.error("intercomd:", error);
+    }
   }
 
   return { init, identify, setAttributes, track, pageView, endSession, setConsent, shutdown, report };

@@ -89,8 +89,13 @@ function createKit(options?: KitOptions): Kit {
 
   function identify(attributes?: Attributes): void {
     changed = false;
-    const proof = identity.customerId || identity.email ? options?.proof?.(identity) : undefined;
-    client.identify({ ...identity, ...proof, attributes });
+    let proof;
+    try {
+      proof = identity.customerId || identity.email ? options?.proof?.(identity) : undefined;
+    } finally {
+      // Also if `proof` throws: what follows must not count for the last user.
+      client.identify({ ...identity, ...proof, attributes });
+    }
   }
 
   function apply(): void {

@@ -127,6 +127,19 @@ test("the next page gives nothing of the last user to another one", async () => 
   }
 });
 
+test("a proof that throws does not keep the last user", async () => {
+  const form = "config.sideloadedKits = [new mParticle.MPSideloadedKit(new intercomd.IntercomKit({ appId: 'abc12345', widgetId: '#help', proof: ({ customerId }) => { if (customerId !== '42') throw new Error('the page'); } }))];";
+  const site = await start(form, ADA);
+  try {
+    assert.deepEqual(await site.calls(), [ADA_BOOT]);
+    await change(site, "login", { customerid: "43" });
+    await site.page.evaluate("mParticle.logEvent('later', mParticle.EventType.Other)");
+    assert.deepEqual(await site.calls(), [["shutdown"], ["boot", { ...SETTINGS, user_id: "43" }], ["trackEvent", "later"]]);
+  } finally {
+    await site.close();
+  }
+});
+
 test("the proof of identity comes from the page", async () => {
   const form = "config.sideloadedKits = [new mParticle.MPSideloadedKit(new intercomd.IntercomKit({ appId: 'abc12345', widgetId: '#help', proof: ({ customerId }) => ({ userHash: 'hash of ' + customerId }) }))];";
   const site = await start(form, ADA);

@@ -137,6 +137,16 @@ pageTest("a script that does not load is reported, and nothing waits for it", as
   assert.equal(await page.evaluate("intercomd.identify({ customerId: '42' }) && intercomd.track('a')"), true);
 }, { fails: true });
 
+pageTest("an onFinding that throws stops nothing", async ({ page, calls }) => {
+  const accepted = await page.evaluate(`(() => {
+    intercomd.init({ appId: 'abc12345', onFinding: () => { throw new Error('the page'); } });
+    intercomd.identify({ customerId: '42', attributes: { plan: 'x'.repeat(300), seats: 3 } });
+    return [intercomd.track('long', { text: 'y'.repeat(300) }), intercomd.track('')];
+  })()`);
+  assert.deepEqual(accepted, [true, false]);
+  assert.deepEqual(await calls(), [["boot", { ...ADA, plan: "x".repeat(255), seats: 3 }], ["trackEvent", "long", { text: "y".repeat(255) }]]);
+});
+
 pageTest("a Messenger that the page has loaded is used", async ({ page, requests }) => {
   await page.evaluate("window.calls = []; window.Intercom = (...call) => window.calls.push(call); intercomd.init({ appId: 'abc12345' })");
   assert.deepEqual(await page.evaluate("calls"), [["boot", SETTINGS]]);
