@@ -15,6 +15,7 @@ from intercomd_daemon.errors import SpoolUnusable
 from intercomd_daemon.spool.postgresql.connecting import (
     IGNORED,
     PASSWORD_BYTES_MAX,
+    PEM_BYTES_MAX,
     PasswordUnreadable,
     connector,
     hosts_of,
@@ -212,10 +213,19 @@ async def test_url_with_an_ignored_parameter_connects(url: str, name: str) -> No
     await connection.close()
 
 
+@pytest.mark.fills("spool.postgresql.connecting.PEM_BYTES_MAX")
 @pytest.mark.parametrize("name", ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
-async def test_missing_file_of_a_parameter_is_named(url: str, name: str) -> None:
+async def test_unusable_file_of_a_parameter_is_named(url: str, tmp_path: Path, name: str) -> None:
     with pytest.raises(ConnectionError, match=f"^{name} /nowhere: No such file or directory"):
         await connector(PostgresqlSettings(url=f"{url}&{name}=/nowhere"))()
+    file = tmp_path / "file"
+    for content in (b"\0 no text", b"\n" * PEM_BYTES_MAX + b"-----BEGIN CERTIFICATE-----"):
+        file.write_bytes(content)
+        with pytest.raises(ConnectionError, match=f"^{name} {file} is not a PEM file"):
+            await connector(PostgresqlSettings(url=f"{url}&{name}={file}"))()
+    file.write_bytes(b"# A comment\n-----BEGIN CERTIFICATE-----")
+    connection = await connector(PostgresqlSettings(url=f"{url}&{name}={file}"))()
+    await connection.close()
 
 
 @pytest.mark.parametrize("of", ["ROLE {role}", "DATABASE {database}"])

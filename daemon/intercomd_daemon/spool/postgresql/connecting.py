@@ -49,6 +49,8 @@ The time limits of a session and the order of hosts are the daemon's own. Values
 `channel_binding=require`, are errors of the settings (`setting.places.spool_url`).
 """
 _FILES = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
+PEM_BYTES_MAX = 1 << 20
+"""Read of a file with certificates or a key."""
 PASSWORD_BYTES_MAX = 4096
 """Of a password's file; a longer file is another one."""
 
@@ -74,7 +76,7 @@ def connector(settings: PostgresqlSettings) -> Callable[[], Awaitable[asyncpg.Co
 
     async def connect() -> asyncpg.Connection:
         secret = password(settings.password_file) if settings.password_file else None
-        _check_readable(files)
+        _check_files(files)
         failures: list[str] = []
         for host, port in tuple(hosts):  # Other sessions change the order meanwhile.
             try:
@@ -109,13 +111,16 @@ def without_ignored(url: str) -> tuple[str, dict[str, str]]:
     return f"{address}{mark if pairs else ''}{'&'.join(pairs)}", files
 
 
-def _check_readable(files: Mapping[str, str]) -> None:
-    """Names the file that cannot be read: the errors of Python's ssl name none."""
+def _check_files(files: Mapping[str, str]) -> None:
+    """Names the file that cannot be read or is no PEM file: the errors of Python's ssl name none."""
     for name, path in files.items():
         try:
-            Path(path).open("rb").close()
+            with Path(path).open("rb") as file:
+                content = file.read(PEM_BYTES_MAX)
         except OSError as error:
             raise ConnectionError(f"{name} {path}: {error.strerror}") from error
+        if b"-----BEGIN " not in content:
+            raise ConnectionError(f"{name} {path} is not a PEM file")
 
 
 def _lease(settings: PostgresqlSettings) -> int:
