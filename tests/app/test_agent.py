@@ -32,5 +32,5 @@ def test_agent_does_not_load_the_delivery() -> None:
 
 def test_agent_does_not_load_how_a_daemon_decides() -> None:
     parts = {name.removeprefix("intercomd_daemon.ingest.") for name in loaded("ingest", agent=True)}
-    assert "forwarding" in parts
+    assert "decide_forwarded" in parts
     assert not {"commerce", "contact_update", "decide", "metadata", "session_end"} & parts
