@@ -136,7 +136,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class _Measured:
     """The coverage of the pure modules, while they are imported and while their own tests run.
 
-    Other tests run without the tracing, which takes half as long as they do.
+    Other tests run without the tracing, which takes processor time. So a cached function that they have called is not
+    seen again: the tests of these functions use arguments of their own.
     """
 
     def __init__(self, folder: Path) -> None:
