@@ -47,8 +47,6 @@ from intercomd_daemon.spool.rows import ReadWaiting
 SETTLING_MAX = 256
 # A lane that must pause for longer is parked. During shorter pauses it stays in memory.
 REST_SECONDS_MAX = 2.0
-REPORTED_FAILURES = 5
-"""A user's failures in a row between two notices: the first after some seconds, later ones every quarter of an hour."""
 
 
 class Worker:
@@ -434,17 +432,12 @@ class Worker:
             else:
                 self._continue(lane)
         else:
-            self._report_failing(lane)
+            if details := lane.failures_to_report():
+                self._observer.on_notice(self._settings.name, "user_retrying", **details)
             if (delay := retry_delay(lane.failures, self._clock.jitter())) <= REST_SECONDS_MAX:
                 self._ready_queue.rest(lane, self._clock.monotonic() + delay)
             else:
                 self._loader.park(lane, self._clock.wall() + delay)
-
-    def _report_failing(self, lane: Lane) -> None:
-        head = lane.queue.head
-        if head is not None and lane.failures and lane.failures % REPORTED_FAILURES == 0:
-            details = {"envelope_id": head.envelope.envelope_id, "failures": lane.failures, "status": head.http_status}
-            self._observer.on_notice(self._settings.name, "user_retrying", lane=lane.key, **details)
 
     def _continue(self, lane: Lane) -> None:
         """Makes a lane ready for its next envelope, or has more of its envelopes loaded."""

@@ -1,4 +1,4 @@
-"""How an envelope ends that an operator gives up."""
+"""How an envelope ends that an operator gives up, and how a lane reports that one may be."""
 
 import msgspec
 
@@ -92,3 +92,25 @@ def test_lane_keeps_its_failures_if_a_later_envelope_is_given_up() -> None:
 
 def test_envelope_that_is_not_in_memory_is_not_given_up_by_its_lane() -> None:
     assert lane_of_events("a").give_up(9, NOW) is None
+
+
+def test_failures_are_reported_after_each_fifth_in_a_row() -> None:
+    """For an operator, who may give up the envelope."""
+    lane = lane_of_events("a", "b")
+    reported = []
+    for failures in range(1, 12):
+        assert lane.failures == failures
+        reported.append(lane.failures_to_report())
+        assert isinstance(lane.next(NOW), Send)
+        lane.on_response(Classification(Kind.TRANSIENT, "HTTP_500"), Response(500), NOW)
+    details = [{"lane": "c:u1", "envelope_id": "a", "failures": failures, "status": 500} for failures in (5, 10)]
+    assert [each for each in reported if each] == details
+    assert reported[4] == details[0]
+
+
+def test_lane_without_failures_or_envelopes_has_none_to_report() -> None:
+    lane = lane_of_events("a", "b")
+    assert lane.give_up(1, NOW) is not None
+    assert (lane.failures, lane.failures_to_report()) == (0, {})
+    assert lane.give_up(2, NOW) is not None
+    assert lane.failures_to_report() == {}

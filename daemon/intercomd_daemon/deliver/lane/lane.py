@@ -59,6 +59,8 @@ class OperationKind(Protocol):
         """Handles a response that is neither transient nor about the access."""
 
 
+REPORTED_FAILURES = 5
+"""The first report comes after some seconds, the later ones every quarter of an hour."""
 KINDS: Mapping[type | None, type[OperationKind]] = {UpdateContact: UpdateContactKind, TrackEvent: TrackEventKind}
 """How each kind of operation is performed."""
 
@@ -97,6 +99,18 @@ class Lane:
     def is_in_flight(self, key: int) -> bool:
         """Whether the call in flight is about this envelope."""
         return self._flight is not None and any(pending.key == key for pending in self._flight.group)
+
+    def failures_to_report(self) -> dict[str, object]:
+        """Returns what to report of the head after every REPORTED_FAILURES failures in a row; else nothing."""
+        head = self.queue.head
+        if head is None or not self.failures or self.failures % REPORTED_FAILURES:
+            return {}
+        return {
+            "lane": self.key,
+            "envelope_id": head.envelope.envelope_id,
+            "failures": self.failures,
+            "status": head.http_status,
+        }
 
     def share_contact(self, contact: Contact) -> None:
         """Joins another lane of the same person: both know what either of them knew of the contact."""
