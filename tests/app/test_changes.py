@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from documents import DOCS, section
-from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, opened, warn_of_removed
+from intercomd_daemon.app.changes import RESTART, RESTART_SECTIONS, compare, contradictions, warn_of_removed
 from intercomd_daemon.config import Settings
 from intercomd_daemon.connection import ConnectionSettings, LimitSettings, RateSettings
 from intercomd_daemon.forward.settings import UpstreamSettings
@@ -59,7 +59,7 @@ def test_reload_that_would_open_an_address_is_refused(addresses: tuple[str, str,
     for new in (listening(), listening(*addresses)):
         used = compare(old, new).settings
         assert used.callers == {}
-        assert [problem.split()[0] for problem in opened(old, used)] == keys
+        assert [problem.split()[0] for problem in contradictions(old, used)] == keys
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,27 @@ def test_reload_that_would_open_an_address_is_refused(addresses: tuple[str, str,
     ids=["callers stay", "it was open before", "as the settings say", "client CA stays", "closed", "local until then"],
 )
 def test_reload_that_opens_no_address_is_not(old: Settings, new: Settings) -> None:
-    assert opened(old, compare(old, new).settings) == []
+    assert contradictions(old, compare(old, new).settings) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "tls", "refused"),
+    [
+        ({"certificate_names": ("a.example",)}, TlsSettings(), True),
+        ({"certificate_names": ("a.example",)}, CLIENT_CA, False),
+        ({"certificate_names": ("a.example",), "token_sha256": ("a" * 64,)}, TlsSettings(), False),
+        ({"certificate_names": ("a.example",), "token_file": "tokens"}, TlsSettings(), False),
+        ({"token_file": "tokens"}, TlsSettings(), False),
+    ],
+)
+def test_reload_that_would_refuse_all_calls_of_a_caller_is_refused(
+    fields: dict[str, Any], tls: TlsSettings, refused: bool
+) -> None:
+    """A client CA takes effect at a restart, and callers at once."""
+    callers = {"a": CallerSettings(name="a", **fields)}
+    old = listening(tls=tls)
+    used = compare(old, listening(tls=CLIENT_CA, callers=callers)).settings
+    assert [problem.split(":")[0] for problem in contradictions(old, used)] == ["callers.a.certificate_names"] * refused
 
 
 def test_same_settings_change_nothing() -> None:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from intercomd_daemon.config import TABLES, Settings
-from intercomd_daemon.config.findings import CONNECTIONS
+from intercomd_daemon.config.findings import CALLERS, CONNECTIONS
 from intercomd_daemon.config.listener_checks import open_addresses
 from intercomd_daemon.spool.rows import LogUsage, Usage
 
@@ -64,19 +64,27 @@ def compare(old: Settings, new: Settings) -> Changes:
     return Changes(settings, tuple(changed), tuple(restart))
 
 
-def opened(old: Settings, used: Settings) -> list[str]:
-    """Returns a problem for each address that a reload from `old` to `used` would open to everyone who reaches it.
+def contradictions(old: Settings, used: Settings) -> list[str]:
+    """Returns why a reload from `old` must not apply `used`, a part of a file that is right for the next start.
 
-    New addresses need a restart, and callers do not: a file that is right for the next start could remove the callers
-    of an address that the daemon still listens on.
+    Addresses and client CAs need a restart, and callers do not. The file could remove the callers of an address that
+    the daemon still listens on, or name callers by certificates that no listener verifies yet.
     """
     before = open_addresses(old)
     allowed = {"ingest": used.ingest.insecure, "operations": used.operations.insecure}
-    return [
+    opened = [
         f"{key} (needs a restart): until then the daemon listens on {address}, which would be open to everyone without "
         "the callers that are removed: restart the daemon, or keep a caller until then"
         for key, address in open_addresses(used).items()
         if key not in before and not allowed[key.partition(".")[0]]
+    ]
+    if used.ingest.tls.client_ca_file or used.operations.tls.client_ca_file:
+        return opened
+    return opened + [
+        f"{CALLERS}.{name}.certificate_names: no listener verifies certificates until client_ca_file takes effect, at "
+        "a restart, and all calls of this caller would be refused: restart the daemon, or give the caller a token"
+        for name, caller in used.callers.items()
+        if caller.certificate_names and not (caller.token_sha256 or caller.token_file)
     ]
 
 

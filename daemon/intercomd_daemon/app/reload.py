@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from intercomd_daemon.app.changes import compare, opened, warn_of_removed
+from intercomd_daemon.app.changes import compare, contradictions, warn_of_removed
 from intercomd_daemon.app.connections import Connections
 from intercomd_daemon.app.security import Security
 from intercomd_daemon.app.settings_digest import join_fleet
@@ -96,7 +96,7 @@ class Reload:
             try:
                 loaded = self._load()
                 changes = compare(self._settings, loaded.settings)
-                if problems := opened(self._settings, changes.settings):
+                if problems := contradictions(self._settings, changes.settings):
                     raise SettingsInvalid(problems)
                 warnings = (*loaded.warnings, *await self._parts.apply(changes.settings, self._settings))
             except IntercomdError as error:
