@@ -126,9 +126,11 @@ class Buffer:
         self._refusal = self._refusal or refusal
 
     def fail(self, failure: PublishError) -> None:
-        """Refuses further frames, and ends the wait of all callers. The first failure stays."""
+        """Refuses further frames, sends no more, and ends the wait of all callers. The first failure stays."""
         self.failure = self.failure or failure
         self.refuse(failure)
+        self._untaken.clear()
+        self._open = None
         for batch in self._unfinished:
             for waiter in batch.waiters.values():
                 if not waiter.done():

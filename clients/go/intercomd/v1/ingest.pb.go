@@ -620,7 +620,8 @@ func (x *HttpRequest) GetJsonBody() string {
 // The result of publishing one envelope. The result of its delivery is an Outcome.
 type EnvelopeResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its id: the sender's, or the one that the daemon assigned.
+	// Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+	// only the beginning may be returned.
 	EnvelopeId string `protobuf:"bytes,1,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
 	// Whether it was accepted.
 	Disposition Disposition `protobuf:"varint,2,opt,name=disposition,proto3,enum=intercomd.v1.Disposition" json:"disposition,omitempty"`

@@ -351,7 +351,9 @@ class EnvelopeResult(_message.Message):
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     ADJUSTMENTS_OMITTED_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
-    """Its id: the sender's, or the one that the daemon assigned."""
+    """Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+    only the beginning may be returned.
+    """
     disposition: Global___Disposition.ValueType
     """Whether it was accepted."""
     adjustments_omitted: _builtins.int

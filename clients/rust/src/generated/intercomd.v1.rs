@@ -796,7 +796,8 @@ pub struct HttpRequest {
 /// The result of publishing one envelope. The result of its delivery is an Outcome.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EnvelopeResult {
-    /// Its id: the sender's, or the one that the daemon assigned.
+    /// Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+    /// only the beginning may be returned.
     #[prost(string, tag = "1")]
     pub envelope_id: ::prost::alloc::string::String,
     /// Whether it was accepted.

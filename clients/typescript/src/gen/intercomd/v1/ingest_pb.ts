@@ -307,7 +307,8 @@ export const HttpRequestSchema: GenMessage<HttpRequest> = /*@__PURE__*/
  */
 export type EnvelopeResult = Message<"intercomd.v1.EnvelopeResult"> & {
   /**
-   * Its id: the sender's, or the one that the daemon assigned.
+   * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+   * only the beginning may be returned.
    *
    * @generated from field: string envelope_id = 1;
    */

@@ -62,7 +62,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object envelopeId_ = "";
   /**
    * <pre>
-   * Its id: the sender's, or the one that the daemon assigned.
+   * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+   * only the beginning may be returned.
    * </pre>
    *
    * <code>string envelope_id = 1;</code>
@@ -83,7 +84,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its id: the sender's, or the one that the daemon assigned.
+   * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+   * only the beginning may be returned.
    * </pre>
    *
    * <code>string envelope_id = 1;</code>
@@ -855,7 +857,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object envelopeId_ = "";
     /**
      * <pre>
-     * Its id: the sender's, or the one that the daemon assigned.
+     * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+     * only the beginning may be returned.
      * </pre>
      *
      * <code>string envelope_id = 1;</code>
@@ -875,7 +878,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id: the sender's, or the one that the daemon assigned.
+     * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+     * only the beginning may be returned.
      * </pre>
      *
      * <code>string envelope_id = 1;</code>
@@ -896,7 +900,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id: the sender's, or the one that the daemon assigned.
+     * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+     * only the beginning may be returned.
      * </pre>
      *
      * <code>string envelope_id = 1;</code>
@@ -913,7 +918,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id: the sender's, or the one that the daemon assigned.
+     * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+     * only the beginning may be returned.
      * </pre>
      *
      * <code>string envelope_id = 1;</code>
@@ -927,7 +933,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its id: the sender's, or the one that the daemon assigned.
+     * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+     * only the beginning may be returned.
      * </pre>
      *
      * <code>string envelope_id = 1;</code>

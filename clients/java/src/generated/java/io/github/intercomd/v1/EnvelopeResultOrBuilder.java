@@ -12,7 +12,8 @@ public interface EnvelopeResultOrBuilder extends
 
   /**
    * <pre>
-   * Its id: the sender's, or the one that the daemon assigned.
+   * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+   * only the beginning may be returned.
    * </pre>
    *
    * <code>string envelope_id = 1;</code>
@@ -21,7 +22,8 @@ public interface EnvelopeResultOrBuilder extends
   java.lang.String getEnvelopeId();
   /**
    * <pre>
-   * Its id: the sender's, or the one that the daemon assigned.
+   * Its id: the sender's, or the one that the daemon assigned. Of an id above 128 bytes, for which the envelope is rejected,
+   * only the beginning may be returned.
    * </pre>
    *
    * <code>string envelope_id = 1;</code>
