@@ -147,7 +147,9 @@ class CallProtocol(ResponseHandler):
         super().connection_lost(exc)
 
     def _on_lost(self, error: BaseException | None) -> None:
-        if self._head is None or self._parser is None:
+        if self._head is None or self._parser is None or error is not None:
+            # RFC 9112, 8: a body without a length is complete "unless an error was indicated by the underlying
+            # connection".
             self.fail(ClientOSError(*error.args) if isinstance(error, OSError) else ServerDisconnectedError())
             return
         try:
