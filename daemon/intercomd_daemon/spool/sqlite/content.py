@@ -17,7 +17,7 @@ from intercomd_daemon.spool.sqlite import claimed_seconds, refusals, states
 from intercomd_daemon.spool.sqlite.counters import load_counters
 from intercomd_daemon.spool.sqlite.database import open_database
 from intercomd_daemon.spool.sqlite.duplicate_window import unpack_id
-from intercomd_daemon.spool.sqlite.file.replacement import sync_folder
+from intercomd_daemon.spool.sqlite.file.replacement import real_path, sync_folder
 from intercomd_daemon.spool.sqlite.maintenance import SqliteMaintenance
 from intercomd_daemon.spool.sqlite.repair.tables import decode
 from intercomd_daemon.spool.sqlite.schema import GENERATIONS, RECENT
@@ -32,6 +32,7 @@ def find(path: str) -> str:
     Raises:
         SpoolUnusable: there is none, or both.
     """
+    path = real_path(path)
     retired = Path(path + RETIRED)
     if Path(path).exists():
         if retired.exists():
@@ -50,6 +51,7 @@ def opened(path: str) -> Iterator["SqliteContent"]:
         SpoolLocked: a daemon has it open.
         SpoolUnusable: it cannot be read.
     """
+    path = real_path(path)
     with SqliteMaintenance().lock(path) as spool:
         report = spool.verify()
         damages = [*spool.damages, *(each for each in report.damages if not each.reason.startswith("quarantined: "))]

@@ -5,6 +5,7 @@ several operations, one chunk each, so that appends and settlements are committe
 """
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -46,6 +47,7 @@ from intercomd_daemon.spool.sqlite import workspaces as workspaces_table
 from intercomd_daemon.spool.sqlite.admission import Admission
 from intercomd_daemon.spool.sqlite.chunk import collect
 from intercomd_daemon.spool.sqlite.dead_letters import BEGINNING, Cursor, Taken
+from intercomd_daemon.spool.sqlite.file.replacement import real_path
 from intercomd_daemon.spool.sqlite.inspection import foreign_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.search import find_waiting
@@ -378,6 +380,7 @@ async def open_spool(
     """
     if settings.bytes_max < BYTES_MIN:
         raise SettingsInvalid([f"spool.bytes_max = {settings.bytes_max}: at least {BYTES_MIN} bytes are needed"])
+    settings = dataclasses.replace(settings, path=real_path(settings.path))
     # Opening a pipe would wait for ever, and what is written to a device is lost.
     if problem := foreign_problem(settings.path):
         raise SpoolUnusable(problem)

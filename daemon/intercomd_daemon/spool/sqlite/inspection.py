@@ -12,13 +12,13 @@ from intercomd_daemon.spool.sqlite import schema
 from intercomd_daemon.spool.sqlite.admission import read_space
 from intercomd_daemon.spool.sqlite.database import usable
 from intercomd_daemon.spool.sqlite.file import header
-from intercomd_daemon.spool.sqlite.file.replacement import WAL
+from intercomd_daemon.spool.sqlite.file.replacement import WAL, real_path
 from intercomd_daemon.spool.sqlite.lock import lock_path, name_of_holder
 
 
 def inspect(settings: SpoolSettings) -> Inspection:
     """Inspects the folder, the file, its lock and the free space of its disk."""
-    path = Path(settings.path).absolute()
+    path = Path(real_path(settings.path)).absolute()
     folder = path.parent
     problem = type_problem(str(path)) or _access_problem(path) or _format_problem(path)
     if problem:
@@ -37,6 +37,8 @@ def inspect(settings: SpoolSettings) -> Inspection:
 def type_problem(path: str) -> str:
     """Returns why this path cannot hold a spool; empty if it names a file, or nothing yet."""
     place = Path(path)
+    if place.is_symlink() and Path(real_path(path)).is_symlink():
+        return f"{path}: a symbolic link that leads back to itself; set spool.url to a file"
     if not place.exists() or place.is_file():
         return ""
     kind = "Is a directory" if place.is_dir() else "Is a device, a pipe or a socket"

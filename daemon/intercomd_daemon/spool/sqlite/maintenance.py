@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from intercomd_daemon.errors import SpoolLocked, SpoolUnusable
 from intercomd_daemon.spool.maintenance import FILE, Damage, DamageReport, Exported, Repaired
+from intercomd_daemon.spool.sqlite.file.replacement import real_path
 from intercomd_daemon.spool.sqlite.inspection import foreign_problem
 from intercomd_daemon.spool.sqlite.lock import hold
 from intercomd_daemon.spool.sqlite.opening import describe_lost_content
@@ -42,6 +43,7 @@ class SqliteMaintenance:
     @contextmanager
     def lock(self, path: str, password_file: str = "") -> Iterator[ClosedSqliteSpool]:  # noqa: ARG002 - a file has none
         """Locks the spool; see `maintenance.Maintenance`."""
+        path = real_path(path)
         if problem := foreign_problem(path):
             raise SpoolUnusable(problem)
         holders: list[str] = []

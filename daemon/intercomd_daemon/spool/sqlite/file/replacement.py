@@ -20,6 +20,11 @@ _REBUILT = ".rebuilt-"
 _REPLACED = ".damaged-"
 
 
+def real_path(path: str) -> str:
+    """Returns the file that a symbolic link names: SQLite keeps the write-ahead log beside that file."""
+    return os.path.realpath(path) if Path(path).is_symlink() else path
+
+
 def unfinished(path: str) -> str:
     """Creates the file in which a new spool is built."""
     abandon(path)
