@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -156,3 +157,14 @@ def test_log_of_a_long_transaction_shrinks_again(tmp_path: Path) -> None:
         assert wal.stat().st_size > WAL_KEPT_BYTES
         database.execute("DELETE FROM progress WHERE key = 0")
         assert wal.stat().st_size <= WAL_KEPT_BYTES
+
+
+@pytest.mark.parametrize("opener", [lambda path: open_database(path, NOON), open_for_reading])
+def test_file_in_use_by_another_program_names_that(tmp_path: Path, opener: Callable[[str], sqlite3.Connection]) -> None:
+    path = tmp_path / "spool.db"
+    open_database(str(path), NOON).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("CREATE TABLE t (x)")
+        with pytest.raises(SpoolUnusable, match="is open in another program: database is locked; end that program"):
+            opener(str(path))

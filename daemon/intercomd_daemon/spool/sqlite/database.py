@@ -24,6 +24,7 @@ WAL_KEPT_BYTES = 32 << 20
 """The size to which the write-ahead log shrinks after a long transaction."""
 
 _PAGE_BYTES = 4_096
+_PRIMARY_CODE = 0xFF
 
 _LOCKING = "PRAGMA locking_mode = EXCLUSIVE"  # The index of the write-ahead log stays in our memory, in no shared file.
 _FORMAT = (
@@ -118,6 +119,8 @@ def usable(path: str) -> Iterator[None]:
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         if is_corruption(error, opening=True) and header.is_ours(path):
             raise SpoolCorrupt(str(error)) from error
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
+            raise SpoolUnusable(f"{path} is open in another program: {error}; end that program first") from error
         raise SpoolUnusable(f"{path} cannot be used as a spool: {error}; check the path and its permissions") from error
 
 
