@@ -187,7 +187,7 @@ async def test_next_owner_completes_what_a_lost_workspace_left(
     await spool.append([row(envelope(name, f"u{name.split('-')[0]}", None, event(name))) for name in names[30:]])
     await first.wait_fault()
     await first.wait_stopped()
-    assert [type(fault) for fault in first.faults()] == [LeaseLost]
+    assert [type(fault) for fault in first.faults()] == [LeaseLost], first.faults()
     made, settled = before.calls.total(), [outcome.envelope_id for outcome in before.outcomes]
     assert spool.usage().connections["default"].normal == len(names) - len(settled)
     spool.loss = "", 0
@@ -197,9 +197,9 @@ async def test_next_owner_completes_what_a_lost_workspace_left(
     assert before.calls.total() == made
     assert sorted(settled + [outcome.envelope_id for outcome in after.outcomes]) == sorted(names)
     calls_of = Counter(recorded.name for recorded in sandbox.events)
-    assert set(calls_of) == set(names)
-    assert {name for name, count in calls_of.items() if count > 1}.isdisjoint(settled)
-    assert max(calls_of.values()) <= 2
+    assert set(calls_of) == set(names), after.calls
+    assert {name for name, count in calls_of.items() if count > 1}.isdisjoint(settled), (before.calls, after.calls)
+    assert max(calls_of.values()) <= 2, after.calls
     await spool.close()
 
 

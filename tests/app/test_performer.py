@@ -41,7 +41,7 @@ async def test_give_up_is_performed_once_over_a_take_over(start: Start) -> None:
         for key, name in ((given_up, "given up"), (delivered, "delivered"))
     ]
     while len(await one.spool.fleet.orders.pending(workspace, ())) < len(orders):
-        pass
+        assert not any(order.done() for order in orders), orders
     for found in await one.spool.waiting_rows([given_up, delivered]):
         completion = complete_row(found, settings, time.time())
         if found.row.key == delivered:

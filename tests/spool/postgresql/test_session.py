@@ -140,7 +140,7 @@ async def test_read_whose_answer_is_lost_or_refused_may_be_repeated(url: str) ->
     sleeping = asyncio.create_task(session.fetch("SELECT pg_sleep(60)"))
     other = await asyncpg.connect(url)
     while not await other.fetchval("SELECT query LIKE '%pg_sleep%' FROM pg_stat_activity WHERE pid = $1", pid):
-        pass
+        assert not sleeping.done(), "it was not seen while it slept"
     await other.execute("SELECT pg_terminate_backend($1)", pid)
     with pytest.raises(DatabaseAway):
         await sleeping
