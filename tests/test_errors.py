@@ -10,6 +10,7 @@ from intercomd_daemon.errors import (
     RetryLater,
     SettingsInvalid,
     ShuttingDown,
+    SpoolClosed,
     SpoolFull,
     SpoolLocked,
     SpoolUnusable,
@@ -27,6 +28,13 @@ def test_retryable_error_has_a_delay() -> None:
         error = kind("no room", 2.0)
         assert isinstance(error, RetryLater)
         assert (error.message, error.retry_seconds) == ("no room", 2.0)
+
+
+def test_closed_spool_names_the_remedy() -> None:
+    error = SpoolClosed()
+    assert isinstance(error, ShuttingDown)
+    assert "send the request again" in error.message
+    assert error.retry_seconds == 1.0
 
 
 def test_wrong_settings_are_reported_together() -> None:
