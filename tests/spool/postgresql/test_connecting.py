@@ -73,6 +73,36 @@ async def test_session_commits_durably_whatever_the_database_says(url: str, give
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("default_transaction_isolation", "'repeatable read'", "read committed"),
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("idle_session_timeout", "'1s'", "0"),
+        ("client_min_messages", "error", "warning"),
+        ("statement_timeout", "'1ms'", "30s"),
+        ("search_path", "public", "intercomd"),
+    ],
+)
+async def test_session_keeps_its_settings_whatever_the_database_says(
+    url: str, name: str, given: str, kept: str
+) -> None:
+    database = url.partition("@/")[2].partition("?")[0]
+    server().psql(f"ALTER DATABASE {database} SET {name} = {given}")
+    connection = await connector(PostgresqlSettings(url=url))()
+    assert await connection.fetchval(f"SHOW {name}") == kept
+    await connection.close()
+
+
+async def test_time_of_a_transaction_has_no_limit_where_the_server_knows_one(url: str) -> None:
+    database = url.partition("@/")[2].partition("?")[0]
+    if int(server().psql("SHOW server_version_num")) >= 170_000:
+        server().psql(f"ALTER DATABASE {database} SET transaction_timeout = '1s'")
+    connection = await connector(PostgresqlSettings(url=url))()
+    assert await connection.fetchval("SELECT current_setting('transaction_timeout', true)") in {"0", None}
+    await connection.close()
+
+
 @pytest.mark.parametrize("broken", ["postgresql://intercomd@/spool?host=/nowhere", "postgresql://x@127.0.0.1:1/spool"])
 async def test_database_that_cannot_be_reached_makes_the_spool_unusable(broken: str) -> None:
     with pytest.raises(SpoolUnusable, match="cannot be used"):

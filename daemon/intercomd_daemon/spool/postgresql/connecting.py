@@ -25,6 +25,10 @@ _FORCE_DURABILITY = (
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
 )
+_NO_TRANSACTION_TIMEOUT = (
+    "SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) <> '0'"
+)
+"""PostgreSQL 17 has it; the limits of statements and of idleness are enough, and a copy takes longer."""
 _URL = re.compile(r"(?P<role>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<rest>.*)")
 
 
@@ -145,8 +149,15 @@ def _session_settings(settings: PostgresqlSettings) -> str:
         "tcp_keepalives_count": "3",
         "tcp_user_timeout": str(lease * 1000),
         "jit": "off",
+        # Against other defaults of the role or the database. What is read under a lock must be read later than that,
+        # the control session is idle between renewals, and the warning at a commit says that it is in doubt.
+        "default_transaction_isolation": "read committed",
+        "idle_session_timeout": "0",
+        "client_min_messages": "warning",
     }
-    return "; ".join([*(f"SET {name} = '{value}'" for name, value in values.items()), _FORCE_DURABILITY])
+    return "; ".join(
+        [*(f"SET {name} = '{value}'" for name, value in values.items()), _FORCE_DURABILITY, _NO_TRANSACTION_TIMEOUT]
+    )
 
 
 async def _prepare(connection: asyncpg.Connection, session_settings: str, lease: int) -> asyncpg.Connection:
