@@ -1,7 +1,10 @@
 """How the response to a call is read: the same however its bytes arrive, and what counts when they break off."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -226,3 +229,13 @@ async def test_call_on_a_closed_connection_is_a_failure(connection: Connection) 
     connection.protocol.abort()
     with pytest.raises(ServerDisconnectedError):
         connection.call()
+
+
+@pytest.mark.parametrize(("without_extensions", "wrong"), [("", ""), ("1", "AIOHTTP_NO_EXTENSIONS")])
+def test_parser_in_python_is_refused(without_extensions: str, wrong: str) -> None:
+    program = "from intercomd_daemon.deliver.intercom.call_protocol import check_parser; check_parser()"
+    environment = {**os.environ, "AIOHTTP_NO_EXTENSIONS": without_extensions}
+    ended = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, wrong in ended.stderr) == (int(bool(wrong)), True)

@@ -6,14 +6,17 @@ gets both, so that an envelope takes a tenth less processor time.
 
 import asyncio
 
+import aiohttp
 import msgspec
 from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpResponseParser, RawResponseMessage
 from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
-from aiohttp.http_parser import HttpParser
+from aiohttp.http_parser import HttpParser, HttpResponseParserPy
 from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDictProxy
+
+from intercomd_daemon.errors import IntercomdError
 
 # The status line decides before anything else is read: large headers do not undo a 202.
 HEADER_BYTES_MAX = 64 * 1024
@@ -23,6 +26,21 @@ _READER_BYTES = 64 * 1024
 _HEAD_END = b"\r\n\r\n"
 _SWITCHING_PROTOCOLS = 101
 _CONTINUE, _OK = 100, 200
+
+
+class ParserMissing(IntercomdError):
+    """aiohttp has no parser in C here."""
+
+
+def check_parser() -> None:
+    """Checks that aiohttp parses in C: its parser in Python takes and returns bytes in another way.
+
+    Raises:
+        ParserMissing: it does not.
+    """
+    if HttpResponseParser is HttpResponseParserPy:
+        fix = "unset AIOHTTP_NO_EXTENSIONS, or install one of aiohttp's wheels for this platform"
+        raise ParserMissing(f"aiohttp {aiohttp.__version__} has no HTTP parser in C here, which intercomd needs: {fix}")
 
 
 class RawResponse(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from yarl import URL
 
 from intercomd_daemon.connection import ConnectionSettings
 from intercomd_daemon.deliver.intercom.access_token import AccessToken
-from intercomd_daemon.deliver.intercom.call_protocol import RawResponse
+from intercomd_daemon.deliver.intercom.call_protocol import RawResponse, check_parser
 from intercomd_daemon.deliver.intercom.connection_pool import FAILURES, ConnectionPool
 from intercomd_daemon.deliver.intercom.messages import Call, RateHeaders, Request, Response
 from intercomd_daemon.deliver.intercom.proxy import Proxy, proxy_for
@@ -68,7 +68,9 @@ class IntercomClient:
             ProxyInvalid: a variable does not name a proxy.
             CertificatesUnusable: `ca_file` cannot be read or holds no certificates.
             UrlUnusable: `base_url` or the proxy cannot be called.
+            ParserMissing: aiohttp has no parser in C.
         """
+        check_parser()
         self._settings = settings
         self._token = token
         self._token_used = ""
