@@ -205,6 +205,24 @@ def test_file_that_is_put_back_accepts_appends_again(tmp_path: Path, transaction
     admission.admit(transaction.counters, {"eu": 1}, 1)
 
 
+def test_answers_have_room_in_a_file_that_was_moved(tmp_path: Path, transaction: Transaction) -> None:
+    """It may be put back, and its dead letters without Intercom's responses could not be explained then."""
+    file = tmp_path / "spool.db"
+    file.touch()
+    admission, full = admission_of(tmp_path), admission_of(tmp_path, MORE_THAN_ANY_DISK_HAS)
+    for each in (admission, full):
+        each.opened()
+    file.rename(tmp_path / "aside")
+    admission.begin(5.0)
+    with pytest.raises(SpoolFull, match="was removed, renamed or replaced"):
+        admission.admit(transaction.counters, {"eu": 1}, 1)
+    assert admission.has_room(transaction.counters, 1_000)
+    full.begin(5.0)
+    assert not full.has_room(transaction.counters, 1_000)
+    with pytest.raises(SpoolFull, match="was removed, renamed or replaced"):
+        full.admit(transaction.counters, {"eu": 1}, 1)
+
+
 def test_log_that_is_created_after_the_opening_is_known_from_then_on(tmp_path: Path, transaction: Transaction) -> None:
     (tmp_path / "spool.db").touch()
     admission = admission_of(tmp_path)

@@ -56,6 +56,8 @@ class Admission:
         """Those of them in this transaction."""
         self._low = ""
         """Why the free space forbids appends, as last read."""
+        self._moved = ""
+        """Which open file is not in its place any more, as of the same time."""
         self._append_error = ""
         self._delivery_error = ""
         self._on_change = on_change
@@ -72,14 +74,14 @@ class Admission:
     def opened(self) -> None:
         """Remembers the files of a database that was just opened."""
         self._inodes = {}
-        self._find_moved()
+        self._moved = self._find_moved()
 
     def begin(self, now: float) -> None:
         """Begins a transaction at `now`, by a clock that does not jump."""
         self._now = now
         self.report_change()
         self._begun_bytes = 0
-        if self._low or not now - self._free_read_at < FREE_SPACE_SECONDS:
+        if self._low or self._moved or not now - self._free_read_at < FREE_SPACE_SECONDS:
             self._space = None
 
     def admit(self, counters: Counters, new: dict[str, int], rows: int) -> None:
@@ -91,14 +93,17 @@ class Admission:
         refusal = self._quota.refusal(counters.used(), new)
         self._refused = new if refusal else self._refused
         size = sum(new.values())
-        refusal = refusal or self._free_refusal(size, counters.waiting() + rows)
+        refusal = refusal or self._disk_refusal(size, counters.waiting() + rows)
         if refusal:
             self.reason = refusal
             raise SpoolFull(refusal, RETRY_SECONDS)
         self._count(size)
 
     def has_room(self, counters: Counters, size: int) -> bool:
-        """Returns whether the disk has room for `size` bytes that settling can leave out, and if so counts them."""
+        """Returns whether the disk has room for `size` bytes that settling can leave out, and if so counts them.
+
+        A file that was moved has room: it may be put back.
+        """
         if self._free_refusal(size, counters.waiting()):
             return False
         self._count(size)
@@ -118,7 +123,7 @@ class Admission:
         quota = self._quota.refusal(counters.used(), self._refused) if self._refused else ""
         if not quota:
             self._refused = {}
-        self.reason = quota or self._append_error or self._free_refusal(0, counters.waiting())
+        self.reason = quota or self._append_error or self._disk_refusal(0, counters.waiting())
 
     def disk_works(self) -> None:
         """Records that an operation succeeded on the disk."""
@@ -146,6 +151,11 @@ class Admission:
         self._reported_at = self._now if self.reason else self._reported_at
         self._on_change(self.reason)
 
+    def _disk_refusal(self, new_bytes: int, rows: int) -> str:
+        """Returns why the disk takes no appends: an open file was moved, or room is missing; else an empty text."""
+        low = self._free_refusal(new_bytes, rows)
+        return self._moved or low
+
     def _free_refusal(self, new_bytes: int, rows: int) -> str:
         """Returns why the disk has no room for `new_bytes` more if `rows` wait; empty if it has.
 
@@ -160,8 +170,7 @@ class Admission:
 
     def _refusal_as_read(self, new_bytes: int, rows: int) -> str:
         if self._space is None:
-            if moved := self._find_moved():
-                return moved
+            self._moved = self._find_moved()
             try:
                 self._space = read_space(self._file)
             except OSError as error:
