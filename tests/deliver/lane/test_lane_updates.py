@@ -1,6 +1,7 @@
 """Dialogues with a lane: which updates leave, merged how, and what is left out because Intercom knows it."""
 
 import pytest
+from msgspec.structs import replace
 
 from delivery.dialogue import talk
 
@@ -94,6 +95,23 @@ def test_equal_value_is_always_sent_by_setting() -> None:
         """,
         unchanged_for_seconds=0.0,
     )
+
+
+@pytest.mark.parametrize("update", ["plan=gold", "$first_name=Ada $last_name=King", "email=ada@x.io plan=gold"])
+def test_values_of_a_time_without_comparison_are_sent_again_when_settings_compare(update: str) -> None:
+    """Another connection of the workspace, which was removed since, may have written other values."""
+    dialogue = talk("known c1", unchanged_for_seconds=0.0)
+    dialogue.follow(f"1: {update}")
+    [first] = dialogue.next_actions()
+    dialogue.respond("200 c1")
+    dialogue.settings = replace(dialogue.settings, unchanged_for_seconds=100.0)
+    dialogue.follow("restart")
+    for number, calls in ((2, True), (3, False)):
+        dialogue.follow(f"{number}: {update}")
+        actions = dialogue.next_actions()
+        assert (actions == [first]) is calls
+        if calls:
+            dialogue.respond("200 c1")
 
 
 def test_removed_attribute_is_cleared_once() -> None:

@@ -60,7 +60,8 @@ class Talk:
         self.catalog.read(ATTRIBUTES, NOON)
         self.outcomes: dict[str, Outcome] = {}
         self.answer_bodies: dict[str, str] = {}
-        self._settings = settings
+        self.settings = settings
+        """Of lanes that begin or restart from now on."""
         self._unavailable = UnavailableContacts()
         self._who = ("u1", "")
         self._lanes: dict[str, Lane] = {}
@@ -80,7 +81,7 @@ class Talk:
             contact = self._contacts.get(contact_id) or Contact(contact_id, self._cache.get(contact_id, b""))
             if contact_id:
                 self._contacts[contact_id] = contact
-            self._lanes[key] = Lane(key, contact, self._settings, self.catalog, self._unavailable)
+            self._lanes[key] = Lane(key, contact, self.settings, self.catalog, self._unavailable)
         return self._lanes[key]
 
     def follow(self, script: str) -> None:

@@ -223,7 +223,8 @@ class ContactWriter:
             contact = self._context.contact
             contact.identify(classification.contact_id or self._adopted or contact.id)
             if classification.reason != DRY_RUN:
-                contact.mark_sent(self._stored_values(update), flight, now)
+                compared = self._context.settings.unchanged_for_seconds > 0.0
+                contact.mark_sent(self._stored_values(update), flight, now, compared=compared)
             return Written()
         if classification.kind is Kind.REFUSED or attribute:
             return self._on_refusal(flight, classification.reason, status, now)

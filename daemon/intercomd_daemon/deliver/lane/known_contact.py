@@ -110,9 +110,15 @@ class Contact:
         for name in mine:
             self._digests.pop(name, None)
 
-    def mark_sent(self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float) -> None:
-        """Records the values of a call that succeeded; attributes that another call wrote meanwhile stay unknown."""
-        self._record(sent_values, writer, now, known=not self._late_writes.expected)
+    def mark_sent(
+        self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float, *, compared: bool = True
+    ) -> None:
+        """Records the values of a call that succeeded; attributes that another call wrote meanwhile stay unknown.
+
+        `compared`: `unchanged_for` is set. Otherwise others may write the attributes, too: the values then count as
+        unknown, also for settings that compare them later.
+        """
+        self._record(sent_values, writer, now, known=compared and not self._late_writes.expected)
 
     def _record(
         self, sent_values: Mapping[str, tuple[Scalar, int]], writer: Hashable, now: float, *, known: bool
