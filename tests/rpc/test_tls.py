@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 import trustme
 from cryptography import x509
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from intercomd_daemon.rpc.tls import FILE_BYTES_MAX, ServerTls
+from intercomd_daemon.rpc.tls import FILE_BYTES_MAX, ServerTls, can_serve
 from intercomd_daemon.watched_file import FileUnusable
 from tls.certificates import Files, pair
 
@@ -131,6 +132,19 @@ def test_unusable_files_keep_the_previous_ones_in_use(files: Files, name: str) -
     files.write_pair()
     assert tls.refresh()
     assert tls.context is not context
+
+
+@pytest.mark.parametrize("address", ["unix:{folder}/socket", "unix:{folder}/missing/socket", "unix:{folder}"])
+@pytest.mark.parametrize("sound", [True, False])
+def test_only_files_that_fail_where_a_server_starts_are_refused(
+    files: Files, tmp_path: Path, address: str, sound: bool
+) -> None:
+    """A system may lack the kind of address on which they are tried."""
+    if not sound:
+        write_self_signed(files, ec.SECP256K1())
+    credentials = grpc.ssl_server_credentials([(files.key.read_bytes(), files.certificate.read_bytes())])
+    can_listen = address.endswith("}/socket")
+    assert can_serve(credentials, address.format(folder=tmp_path)) is (sound or not can_listen)
 
 
 def test_problem_names_no_content_of_the_key(files: Files) -> None:

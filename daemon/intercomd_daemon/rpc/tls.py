@@ -91,25 +91,19 @@ class ServerTls:
         return tuple(file.read() for file in self._files)
 
     def _check_for_grpc(self, content: _Content) -> None:
-        """Starts a trial server of gRPC, whose library of TLS knows fewer curves and kinds of PEM blocks than OpenSSL.
+        """Tries the files in gRPC, whose library of TLS knows fewer curves and kinds of PEM blocks than OpenSSL.
 
         An open port would report no error: it would go on with the old files until they expire.
 
         Raises:
-            FileUnusable: it does not start.
+            FileUnusable: gRPC cannot use them.
         """
-        server = grpc.server(ThreadPoolExecutor(max_workers=1))
         certificate, key = content[:2]
         client_ca = content[2] if self.verifies_clients else None
         credentials = grpc.ssl_server_credentials([(key, certificate)], client_ca, self.verifies_clients)
-        try:
-            server.add_secure_port(f"unix-abstract:{secrets.token_hex(16)}", credentials)
-            server.start()  # Only a server that was started closes its port.
-        except RuntimeError as error:
+        if not can_serve(credentials, f"unix-abstract:{secrets.token_hex(16)}"):
             expected = "expected a key of RSA, P-256 or P-384, and certificates in blocks BEGIN CERTIFICATE"
-            raise FileUnusable(f"gRPC cannot use {', '.join(self.paths)}: {expected}") from error
-        finally:
-            server.stop(None).wait()
+            raise FileUnusable(f"gRPC cannot use {', '.join(self.paths)}: {expected}")
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Returns credentials for one address, which follow later changes of the files."""
@@ -129,6 +123,29 @@ class ServerTls:
             fetch,  # type: ignore[arg-type]  # None is documented, and missing in the stubs
             require_client_authentication=self.verifies_clients,
         )
+
+
+def can_serve(credentials: grpc.ServerCredentials, address: str) -> bool:
+    """Returns whether gRPC serves with these credentials, by trial servers on a Unix socket.
+
+    Also true where a server without credentials fails as well: systems other than Linux have no abstract sockets.
+    """
+    return _starts(address, credentials) or not _starts(address, None)
+
+
+def _starts(address: str, credentials: grpc.ServerCredentials | None) -> bool:
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    try:
+        if credentials is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, credentials)
+        server.start()  # Only a server that was started closes its port.
+    except RuntimeError:
+        return False
+    finally:
+        server.stop(None).wait()
+    return True
 
 
 def _configuration(content: _Content) -> grpc.ServerCertificateConfiguration:
