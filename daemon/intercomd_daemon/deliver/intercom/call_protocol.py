@@ -6,7 +6,6 @@ gets both, so that an envelope takes a tenth less processor time.
 
 import asyncio
 
-import aiohttp
 import msgspec
 from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
@@ -40,7 +39,7 @@ def check_parser() -> None:
     """
     if HttpResponseParser is HttpResponseParserPy:
         fix = "unset AIOHTTP_NO_EXTENSIONS, or install one of aiohttp's wheels for this platform"
-        raise ParserMissing(f"aiohttp {aiohttp.__version__} has no HTTP parser in C here, which intercomd needs: {fix}")
+        raise ParserMissing(f"aiohttp has no HTTP parser in C here, which intercomd needs: {fix}")
 
 
 class RawResponse(msgspec.Struct, frozen=True):
