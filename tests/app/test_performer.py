@@ -52,8 +52,12 @@ async def test_give_up_is_performed_once_over_a_take_over(start: Start) -> None:
     assert [answer.result for answer in await asyncio.gather(*orders)] == [1, 0]
 
 
-async def test_envelope_of_an_inactive_connection_is_given_up(start: Start) -> None:
-    one = await start(connections={"default": {"active": False}})
+@pytest.mark.parametrize("others", [[], ["eu"]], ids=["alone", "beside an active one"])
+async def test_envelope_of_an_inactive_connection_is_given_up(
+    start: Start, sandbox: Sandbox, others: list[str]
+) -> None:
+    other = {"app_id": "other", "access_token": "token", "base_url": sandbox.base_url}
+    one = await start(connections={"default": {"active": False}, **dict.fromkeys(others, other)})
     await one.publish("waits")
     await one.operators.pause("default", paused=True)
     outcome = await one.operators.give_up("default", "waits")

@@ -212,8 +212,16 @@ async def test_workspace_that_is_not_announced_yet_is_not_claimed(open_daemon: O
     """While settings are read again, its connections are not known."""
     spool = await open_daemon()
     await spool.set_workspaces({"default": "w1"})
-    claim = asyncio.create_task(spool.acquire("w2"))
+    claim = asyncio.create_task(spool.acquire("w2", Probe()))
     assert await waits(claim)
     await spool.set_workspaces({"default": "w2"})
     async with asyncio.timeout(WAIT_SECONDS):
         await claim
+
+
+async def test_workspace_without_active_connections_is_acquired_for_orders(open_daemon: Open) -> None:
+    spool = await open_daemon()
+    await spool.set_workspaces({"default": "w1"})
+    await spool.acquire("w1", Probe())
+    async with asyncio.timeout(WAIT_SECONDS):
+        await spool.acquire("w2")

@@ -99,7 +99,9 @@ class Claims:
                 await asyncio.wait_for(self._wake.wait(), FREE_LOOK_SECONDS if self._free_since else pause)
 
     async def _look(self) -> None:
-        members = await self.members.look(self.control, set(self._wishes), self._clock)
+        # An agent names no connections. Inactive ones are not named either, but orders for them are performed.
+        unannounced = {workspace for workspace, wish in self._wishes.items() if wish.can_deliver is None}
+        members = await self.members.look(self.control, unannounced, self._clock)
         rows = await self.control.fetch(_LOOK)
         now = self._clock()
         found = {row["workspace"]: row for row in rows}

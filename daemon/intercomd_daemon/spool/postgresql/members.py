@@ -60,17 +60,20 @@ class Members:
                 self._due = float("-inf")
                 raise
 
-    async def look(self, control: Session, waiting: set[str], clock: Callable[[], float]) -> dict[str, Member]:
-        """Returns the members that are alive, this one among them; writes its heartbeat first, if that is due."""
+    async def look(self, control: Session, unannounced: set[str], clock: Callable[[], float]) -> dict[str, Member]:
+        """Returns the members that are alive, this one among them; writes its heartbeat first, if that is due.
+
+        `unannounced`: workspaces that this process may take without naming connections of them.
+        """
         await self.write_heartbeat(control, clock)
         found = [_member(row) for row in await control.fetch(_MEMBERS)]
         now = clock()
         self._seen = follow_heartbeats(self._seen, {each.incarnation: each.heartbeats for each in found}, now)
         members = living(found, self._seen, now, self._terms)
         own = members.get(self._incarnation, Member(self._incarnation, 0, frozenset()))
-        if not self._serves:  # An agent names no workspaces: what it waits for it can deliver.
-            own = own._replace(serves=frozenset((workspace, "") for workspace in waiting))
-        return members | {self._incarnation: own}
+        served = {workspace for workspace, _ in own.serves}
+        further = frozenset((workspace, "") for workspace in unannounced - served)
+        return members | {self._incarnation: own._replace(serves=own.serves | further)}
 
     def connections_of(self, workspace: str) -> list[str]:
         """Returns the connections that deliver to a workspace by the settings of this process."""
