@@ -29,9 +29,9 @@ TERMS = Terms(lease_seconds=10.0)
 
 
 def member(name: str, *workspaces: str, heartbeats: int = ESTABLISHED_HEARTBEATS) -> Member:
-    """A member with the connection `default` for each workspace, and further ones as in `w1:eu`."""
+    """A member with a connection for each workspace, named after it, and further ones as in `w1:eu`."""
     pairs = (workspace.partition(":") for workspace in workspaces)
-    return Member(name, heartbeats, frozenset((workspace, name or "default") for workspace, _, name in pairs))
+    return Member(name, heartbeats, frozenset((workspace, name or workspace) for workspace, _, name in pairs))
 
 
 def fleet(me: str, *members: Member, **places: Place) -> FleetView:
@@ -253,6 +253,38 @@ def test_connection_with_several_workspaces_is_delivered_to_one(view: FleetView,
     for name, member in view.members.items():
         found |= {each for each, _ in member.serves if must_wait(view._replace(me=name), each)}
     assert found == waiting
+
+
+MERGED, APART = joined("a", 2.0, "w1:eu", "w1:us"), joined("b", 1.0, "w1:us", "w2:eu")
+"""Processes after and before a change that gives `eu` the workspace of `us`."""
+
+
+@pytest.mark.parametrize(
+    ("view", "able"),
+    [
+        (fleet("a", MERGED, APART, w1=Place("b"), w2=Place("b")), {"w1": {"b"}, "w2": {"b"}}),
+        (fleet("a", MERGED, APART, w1=Place(), w2=Place("b")), {"w1": {"b"}, "w2": {"b"}}),
+        (fleet("a", MERGED, APART), {"w1": {"b"}, "w2": {"b"}}),
+        (fleet("a", MERGED, APART, w1=Place("a")), {"w1": {"a"}, "w2": set()}),
+        (fleet("a", MERGED, APART, w1=Place("a"), w2=Place("b")), {"w1": {"b"}, "w2": {"b"}}),
+        (fleet("a", MERGED, w2=Place("b")), {"w1": {"a"}, "w2": set()}),
+        (
+            fleet("a", EU1, joined("b", 2.0, "w2:eu", "w2:us"), joined("c", 3.0, "w3:us")),
+            {"w1": {"a"}, "w2": set(), "w3": {"c"}},
+        ),
+    ],
+    ids=[
+        "both are delivered: nothing moves",
+        "one became free: the process that has it without the other",
+        "none is delivered",
+        "the merged one is delivered",
+        "both are delivered by their processes: the eldest",
+        "all have changed",
+        "a workspace that waits takes no connection from others",
+    ],
+)
+def test_connection_with_one_workspace_does_not_wait_with_others(view: FleetView, able: dict[str, set[str]]) -> None:
+    assert {workspace: view.able(workspace) for workspace in able} == able
 
 
 def test_workspace_of_unknown_connections_waits_for_none() -> None:

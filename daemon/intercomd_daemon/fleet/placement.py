@@ -4,7 +4,9 @@ An owner hands a workspace over only to a process that asked for it, and a proce
 all of the workspace's connections succeeded. So a move needs the consent of both, and each decides by what it sees.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from intercomd_daemon.fleet.heartbeat import Heartbeat, is_alive
@@ -41,6 +43,10 @@ class Member(NamedTuple):
         """Whether it joined at least two leases ago."""
         return self.heartbeats >= ESTABLISHED_HEARTBEATS
 
+    def connections_of(self, workspace: str) -> frozenset[str]:
+        """Returns the connections that deliver to a workspace."""
+        return frozenset(connection for served, connection in self.serves if served == workspace)
+
 
 class Place(NamedTuple):
     """Who delivers a workspace."""
@@ -66,9 +72,15 @@ class FleetView(NamedTuple):
         return sum((place.successor or place.owner) == incarnation for place in self.places.values())
 
     def able(self, workspace: str) -> frozenset[str]:
-        """Returns the processes that are configured for all connections of a workspace, or if none is, for the most."""
+        """Returns the processes that are configured for all connections of a workspace, or if none is, for the most.
+
+        Those that must wait with it are not among them.
+        """
+        assigned = _assigned(self)
         serving = {
-            name: sum(served == workspace for served, _ in member.serves) for name, member in self.members.items()
+            name: len(connections)
+            for name, member in self.members.items()
+            if not _is_elsewhere(connections := member.connections_of(workspace), workspace, assigned)
         }
         most = max(serving.values(), default=0)
         return frozenset(name for name, count in serving.items() if count == most and most)
@@ -82,20 +94,38 @@ def living(
 
 
 def must_wait(fleet: FleetView, workspace: str) -> bool:
-    """Whether a connection of a workspace belongs to another one, by the settings of other processes that live.
+    """Whether a connection of this process goes to another workspace, by the settings of other processes that live."""
+    return _is_elsewhere(fleet.members[fleet.me].connections_of(workspace), workspace, _assigned(fleet))
+
+
+def _is_elsewhere(connections: Iterable[str], workspace: str, assigned: Mapping[str, str]) -> bool:
+    """Whether one of the connections is assigned to another workspace."""
+    return any(assigned.get(each, workspace) != workspace for each in connections)
+
+
+def _assigned(fleet: FleetView) -> dict[str, str]:
+    """Returns the workspace of each connection that has several by the settings of the processes.
 
     Its envelopes go to one workspace at a time: while settings differ, to one that is delivered already, or to that of
-    the process that has been there longest. All processes find the same one, so one of the workspaces never waits.
+    the process that has been there longest. All processes find the same one. A process delivers a workspace only if all
+    of its connections there are assigned to it; one that must wait takes no connection from others.
     """
-    serves = fleet.members[fleet.me].serves
-    ours = {connection for served, connection in serves if served == workspace and connection}
-    rivals = {served for member in fleet.members.values() for served, name in member.serves if name in ours}
-    return any(_precedence(fleet, each) < _precedence(fleet, workspace) for each in rivals)
+    pairs = frozenset[tuple[str, str]]().union(*(member.serves for member in fleet.members.values()))
+    counts = Counter(connection for _, connection in pairs if connection)
+    contested = {connection for connection, count in counts.items() if count > 1}
+    rivals = {workspace for workspace, connection in pairs if connection in contested}
+    assigned: dict[str, str] = {}
+    for workspace in sorted(rivals, key=lambda each: _precedence(fleet, each, contested)):
+        for member in fleet.members.values():
+            connections = member.connections_of(workspace)
+            if not _is_elsewhere(connections, workspace, assigned):
+                assigned |= dict.fromkeys(connections & contested, workspace)
+    return assigned
 
 
-def _precedence(fleet: FleetView, workspace: str) -> tuple[bool, float, str, str]:
-    """Returns what orders workspaces that have a connection in common, the first of which is delivered."""
-    serving = [each for each in fleet.members.values() if any(served == workspace for served, _ in each.serves)]
+def _precedence(fleet: FleetView, workspace: str, contested: AbstractSet[str]) -> tuple[bool, float, str, str]:
+    """Returns what orders the workspaces of contested connections; processes without such a one do not count."""
+    serving = [each for each in fleet.members.values() if each.connections_of(workspace) & contested]
     owner = fleet.places.get(workspace, Place()).owner
     is_delivered = any(each.incarnation == owner for each in serving)
     since, eldest = min((each.since, each.incarnation) for each in serving)

@@ -225,3 +225,21 @@ async def test_workspace_without_active_connections_is_acquired_for_orders(open_
     await spool.acquire("w1", Probe())
     async with asyncio.timeout(WAIT_SECONDS):
         await spool.acquire("w2")
+
+
+async def test_connection_goes_on_while_another_one_changes_to_its_workspace(open_daemon: Open, url: str) -> None:
+    one, two = await open_daemon(), await open_daemon()
+    await one.set_workspaces(BOTH)
+    first, second = await one.acquire("w1", Probe()), await one.acquire("w2", Probe())
+    await two.set_workspaces({"default": "w1", "eu": "w1"})
+    await settle(url)
+    claim = asyncio.create_task(two.acquire("w1", Probe()))
+    assert await waits(claim)
+    await first.release()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await one.acquire("w1", Probe())
+    assert await waits(claim)
+    second.check_held()
+    await one.close()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await claim

@@ -57,7 +57,7 @@ class Rules:
 
 
 def serves(name: str) -> frozenset[tuple[str, str]]:
-    pairs = {("w1", "default"), ("w2", "default"), ("w2", "eu")}
+    pairs = {("w1", "us"), ("w2", "default"), ("w2", "eu")}
     return frozenset(pairs - {("w2", "eu")} if name == PARTIAL else pairs)
 
 
