@@ -98,7 +98,7 @@ impl Failure {
             }
         }
         let pushback = status.metadata().get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
-        if let Some(text) = pushback.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())) {
+        if let Some(text) = pushback.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())) {
             // A number above u64 exceeds the longest pause by far.
             pause = Some(text.parse().map_or(PUSHBACK_MAX, Duration::from_millis));
         }
@@ -293,6 +293,14 @@ mod tests {
         ] {
             assert_eq!(failure.pause, expected.map(Duration::from_millis), "{name}");
         }
+    }
+
+    #[test]
+    fn pushback_without_digits_is_ignored() {
+        let mut trailers = MetadataMap::new();
+        trailers.insert("grpc-retry-pushback-ms", "".parse().unwrap());
+        let status = Status::with_metadata(Code::Unavailable, "text", trailers);
+        assert_eq!(Failure::read(&status, Peer::Unknown).pause, None);
     }
 
     #[test]
