@@ -163,6 +163,18 @@ async def test_database_with_another_content_is_refused(tmp_path: Path, url: str
     assert path.exists()
 
 
+async def test_session_that_ends_does_not_count_as_a_daemon(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "spool.db"
+    await file_with_everything(path)
+    other = await asyncpg.connect(url, server_settings={"application_name": "intercomd pod-1"})
+    taking = asyncio.create_task(taken_over(path, url))
+    waiting = "SELECT FROM pg_stat_activity WHERE query LIKE '%string_agg(DISTINCT application_name%' AND state = $1"
+    while not await other.fetch(f"{waiting} AND pid <> pg_backend_pid()", "idle in transaction"):
+        assert not taking.done()
+    await other.close()
+    await taking
+
+
 async def test_database_in_use_is_refused(tmp_path: Path, url: str, clock: SimpleNamespace) -> None:
     path = tmp_path / "spool.db"
     await file_with_everything(path)

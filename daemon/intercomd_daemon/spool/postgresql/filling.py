@@ -1,5 +1,6 @@
 """Takes over the content of a spool of another engine, in one transaction."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ _USERS = (
     " WHERE datname = current_database() AND application_name LIKE 'intercomd%'"
     " AND pid <> pg_backend_pid()"
 )
+USERS_LOOKS = 20
+"""At the sessions of daemons, before the database counts as in use."""
+USERS_SECONDS = 0.1
+"""Between two looks: the database still shows the session of a closed connection, also of our own, for a moment."""
 _HOLDERS = ("log", "parked", "lanes", "recent", "journal", "dead_letters", "forwarded", "states", "damaged", "refusals")
 """Tables that have rows once a daemon has accepted, refused or remembered anything."""
 _REPLACED = ("connections", "appended", "settled", "daemons", "leases", "contacts", "identities", "seconds", "progress")
@@ -92,7 +97,7 @@ async def _copied_already(connection: asyncpg.Connection, spool_id: str) -> bool
     Raises:
         SpoolUnusable: daemons use it, or it holds another content.
     """
-    if users := await connection.fetchval(_USERS):
+    if users := await _remaining_users(connection):
         raise SpoolUnusable(f"daemons use the database ({users}): stop them first")
     # A daemon that starts now waits, and reads the id of the spool and its connections afterwards.
     await connection.execute("LOCK TABLE spool, daemons, connections IN ACCESS EXCLUSIVE MODE")
@@ -105,6 +110,19 @@ async def _copied_already(connection: asyncpg.Connection, spool_id: str) -> bool
                 " or drop its schema intercomd if you do not need it"
             )
     return False
+
+
+async def _remaining_users(connection: asyncpg.Connection) -> str | None:
+    """Returns the names of the daemons whose sessions do not end within the looks; None: all have ended."""
+    users: str | None = None
+    for _ in range(USERS_LOOKS):
+        # A transaction sees the sessions as at its first look, otherwise.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        users = await connection.fetchval(_USERS)
+        if not users:
+            break
+        await asyncio.sleep(USERS_SECONDS)
+    return users
 
 
 async def _copy(connection: asyncpg.Connection, content: Content) -> None:
