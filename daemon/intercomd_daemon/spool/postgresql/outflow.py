@@ -180,10 +180,7 @@ class PostgresqlOutflow:
         async def park(session: asyncpg.Connection, holder: Holder) -> int:
             statement, values = function_call(
                 "park_1",
-                the_incarnation=holder.incarnation,
-                the_session=holder.session,
-                the_workspace=holder.workspace,
-                the_epoch=holder.epoch,
+                **holder.arguments(),
                 the_connection=number,
                 the_lane=lane.encode(),
                 keys=list(keys),

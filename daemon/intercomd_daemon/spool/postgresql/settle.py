@@ -23,6 +23,15 @@ class Holder(NamedTuple):
     workspace: str = ""
     epoch: int = 0
 
+    def arguments(self) -> dict[str, object]:
+        """Returns the fence as arguments of the functions in `schema.sql`."""
+        return {
+            "the_incarnation": self.incarnation,
+            "the_session": self.session,
+            "the_workspace": self.workspace,
+            "the_epoch": self.epoch,
+        }
+
 
 async def settle(
     connection: asyncpg.Connection, holder: Holder, counters: Counters, settlements: Sequence[Settlement], now: float
@@ -34,10 +43,7 @@ async def settle(
     letters = [_letter(each) for each in completions]
     statement, values = function_call(
         "settle_1",
-        the_incarnation=holder.incarnation,
-        the_session=holder.session,
-        the_workspace=holder.workspace,
-        the_epoch=holder.epoch,
+        **holder.arguments(),
         progress_keys=[key for key, _ in progress],
         progress_data=[data for _, data in progress],
         row_keys=[each.key for each in completions],
