@@ -229,7 +229,7 @@ class Publisher:
             self._batch_due.set()
 
     def _open(self) -> None:
-        """Starts the tasks at the first `publish`, and again if something else than `close` has cancelled them.
+        """Starts the tasks at the first `publish`, and again if other code than `close` has cancelled them.
 
         Raises:
             PublishError: the publisher belongs to another process or event loop.

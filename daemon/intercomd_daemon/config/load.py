@@ -49,7 +49,8 @@ class SettingRow(NamedTuple):
 def load(path: str | None, environment: Mapping[str, str], *, serving: bool = False) -> LoadedSettings:
     """Reads the file, if one is named, and the INTERCOMD_ variables, which override it.
 
-    A daemon that is `serving` reads regular files only: it could wait for the other end of a pipe, and serve nobody.
+    A daemon that is `serving` reads regular files only: while it waited for the other end of a pipe, it would
+    not serve.
 
     Raises:
         SettingsInvalid: with every problem at once.

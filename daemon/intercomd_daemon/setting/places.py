@@ -156,7 +156,7 @@ def _check_parameters(query: str) -> None:
     for pair in query.split("&") if query else ():
         name, equals, value = pair.partition("=")
         if not equals or not value:
-            raise ValueError(f'{shown(pair)} is no parameter of a database; write "name=value"')
+            raise ValueError(f'{shown(pair)} is not a parameter of a database; write "name=value"')
         if name in _SECRET_PARAMETERS:
             raise ValueError(f"the URL of the database holds a secret, {name}; {_SECRET_PARAMETERS[name]}")
         if value in _UNENFORCED.get(name, ()):

@@ -116,7 +116,7 @@ def without_ignored(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _check_files(files: Mapping[str, str]) -> None:
-    """Names the file that cannot be read or is no PEM file: the errors of Python's ssl name none."""
+    """Names the file that cannot be read or is not a PEM file: errors of Python's ssl do not name it."""
     for name, path in files.items():
         try:
             with Path(path).open("rb") as file:
